@@ -1,0 +1,1 @@
+"""FastAPI service and viewer: reads what is published, runs no science."""

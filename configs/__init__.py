@@ -1,0 +1,1 @@
+"""Settings: YAML in, frozen values out."""

@@ -1,0 +1,186 @@
+"""Settings of an installation: one YAML file, read once, checked, frozen, passed down."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from jinghu.grid.errors import ConfigError
+from jinghu.grid.spec import GridSpec
+
+CONFIGS = Path(__file__).resolve().parent
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _resolve(value: object) -> object:
+    """Make a path of the file absolute: relative ones start at the working directory.
+
+    ``configs:NAME`` names a file shipped in the configs folder.
+    """
+    if not isinstance(value, str):
+        return value
+    if value.startswith("configs:"):
+        return CONFIGS / value.removeprefix("configs:")
+    return Path(value).expanduser().absolute()
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_resolve)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CitySettings(_Frozen):
+    """The city this installation serves."""
+
+    name_zh: str
+    name_en: str
+    code: str = Field(pattern=r"^\d{6}$", description="GB/T 2260 code")
+    boundaries: ConfigPath = Field(description="GeoJSON, WGS-84, one feature a county")
+
+
+class GridSettings(_Frozen):
+    """Product grid; the working grid has ``working_factor`` squared cells in each of its cells."""
+
+    crs: str = "EPSG:4549"
+    x0_m: float = 405_000.0
+    y0_m: float = 3_140_000.0
+    spacing_m: float = 2500.0
+    nx: int = 120
+    ny: int = 120
+    working_factor: int = Field(5, ge=1, le=25)
+
+    def product(self) -> GridSpec:
+        """Return the 2.5 km grid of products and warnings."""
+        return GridSpec(self.crs, self.x0_m, self.y0_m, self.spacing_m, self.nx, self.ny)
+
+    def working(self) -> GridSpec:
+        """Return the finer grid of analysis and extrapolation."""
+        factor = self.working_factor
+        return GridSpec(
+            self.crs,
+            self.x0_m,
+            self.y0_m,
+            self.spacing_m / factor,
+            self.nx * factor,
+            self.ny * factor,
+        )
+
+
+class InputSettings(_Frozen):
+    """Where inputs arrive."""
+
+    radar: ConfigPath
+    stations: tuple[ConfigPath, ...] = ()
+    sites: ConfigPath = CONFIGS / "radar_sites.yaml"
+
+
+class RadarSettings(_Frozen):
+    """Which volumes a cycle takes, and how they become rain."""
+
+    window_before_min: float = Field(15.0, gt=0)
+    window_after_min: float = Field(
+        0.0, ge=0, description="hindcasts only: volumes that start after the analysis time"
+    )
+    stale_after_min: float = Field(12.0, gt=0)
+    zr_a: float = 300.0
+    zr_b: float = 1.4
+    hail_cap_dbz: float = 53.0
+    max_range_km: float = 230.0
+
+
+class MergeSettings(_Frozen):
+    """Which gauge hour adjusts the radar."""
+
+    hour: Literal["ended", "containing"] = Field(
+        "ended", description="containing: hindcasts, the hour in which the analysis time lies"
+    )
+
+
+class NowcastSettings(_Frozen):
+    """Extrapolation."""
+
+    step_min: int = Field(6, ge=1)
+    leads: int = Field(30, ge=1)
+    engine: Literal["jinghu", "pysteps"] = "jinghu"
+
+
+class HydroSettings(_Frozen):
+    """Terrain, network, gauges of the flood model."""
+
+    dem: ConfigPath | None = Field(None, description="GeoTIFF; generated terrain where absent")
+    rivers: ConfigPath = CONFIGS / "shaoxing" / "rivers.geojson"
+    gauges: ConfigPath = CONFIGS / "shaoxing" / "gauges.csv"
+    initial_wetness: float = Field(0.8, ge=0, le=1, description="of tension storage at cold start")
+    horizon_h: float = Field(24.0, gt=0)
+    step_min: int = Field(15, ge=1)
+
+
+class WebhookSettings(_Frozen):
+    """One receiver of signed webhooks."""
+
+    name: str
+    url: str
+    secret: str = Field(description="whsec_... (Standard Webhooks), usually from ${VARIABLE}")
+    allow_private: bool = Field(False, description="receiver on loopback or a private network")
+
+
+class WarningSettings(_Frozen):
+    """Rules, database, audience, delivery."""
+
+    rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
+    database: str = "sqlite:///warnings.db"
+    sender: str = "jinghu@localhost"
+    status: Literal["Actual", "Exercise", "Test"] = "Actual"
+    audience: ConfigPath | None = None
+    webhooks: tuple[WebhookSettings, ...] = ()
+
+
+class Settings(_Frozen):
+    """All settings of one installation."""
+
+    name: str
+    city: CitySettings
+    grid: GridSettings = GridSettings()
+    store: ConfigPath
+    inputs: InputSettings
+    radar: RadarSettings = RadarSettings()
+    merge: MergeSettings = MergeSettings()
+    nowcast: NowcastSettings = NowcastSettings()
+    hydro: HydroSettings = HydroSettings()
+    warnings: WarningSettings = WarningSettings()
+
+
+def load(path: Path) -> Settings:
+    """Read settings from a YAML file; ``${VARIABLE:-default}`` is taken from the environment.
+
+    Raises
+    ------
+    ConfigError
+        Names the file, the option and the cause.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    try:
+        raw = yaml.safe_load(_VARIABLE.sub(lambda m: _environment(m, path), text))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{path}: {'; '.join(problems)}") from None
+
+
+def _environment(match: re.Match[str], path: Path) -> str:
+    name, default = match.group(1), match.group(2)
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ConfigError(f"{path}: the environment variable {name} is not set")
+    return value

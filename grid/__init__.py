@@ -1,0 +1,1 @@
+"""The shared language of the rooms: grids, fields, times, units, errors, the store."""

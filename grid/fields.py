@@ -1,0 +1,102 @@
+"""The field table: names, units and ranges of every variable that rooms exchange."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import xarray as xr
+
+from jinghu.grid.errors import ConfigError
+
+
+class State(IntEnum):
+    """What a cell's rain value rests on. Dry, missing and stale are different things."""
+
+    DRY = 0  # scanned, no echo
+    WET = 1  # scanned, rain
+    MISSING = 2  # not scanned: outside range, no file, damaged rays
+    BLOCKED = 3  # inside range but hidden (terrain, or the beam is too high)
+    STALE = 4  # from a volume older than the configured age
+    FILLED = 5  # from gauges, or from the previous analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row of the field table."""
+
+    units: str
+    long_name: str
+    standard_name: str | None = None
+    valid_min: float | None = None
+    valid_max: float | None = None
+
+    def attrs(self) -> dict[str, str | float]:
+        """CF attributes of the variable."""
+        named = {
+            "units": self.units,
+            "long_name": self.long_name,
+            "standard_name": self.standard_name,
+            "valid_min": self.valid_min,
+            "valid_max": self.valid_max,
+        }
+        return {key: value for key, value in named.items() if value is not None}
+
+
+FIELDS = {
+    "rainfall_rate": Field("mm h-1", "rain rate", "rainfall_rate", 0.0, 500.0),
+    "rainfall_amount": Field(
+        "mm", "rain over time_bounds", "lwe_thickness_of_precipitation_amount", 0.0, 3000.0
+    ),
+    "probability_of_exceedance": Field("1", "probability of exceeding threshold", None, 0.0, 1.0),
+    "quality": Field("1", "quality, 0 useless to 1 best", None, 0.0, 1.0),
+    "state": Field("1", "what the value rests on", "status_flag", 0.0, 5.0),
+    "age": Field("s", "age of the newest observation used", None, 0.0, 86400.0),
+    "beam_height": Field("m", "height of the beam used above mean sea level", "altitude"),
+    "radar_count": Field("1", "number of radars that see the cell", None, 0.0, 64.0),
+    "motion_x": Field("m s-1", "motion of the rain along x of the grid", None, -150.0, 150.0),
+    "motion_y": Field("m s-1", "motion of the rain along y of the grid", None, -150.0, 150.0),
+    "air_temperature": Field("K", "air temperature", "air_temperature", 180.0, 340.0),
+    "relative_humidity": Field("1", "relative humidity", "relative_humidity", 0.0, 1.2),
+    "eastward_wind": Field("m s-1", "eastward wind", "eastward_wind", -120.0, 120.0),
+    "northward_wind": Field("m s-1", "northward wind", "northward_wind", -120.0, 120.0),
+    "river_discharge": Field(
+        "m3 s-1", "discharge", "water_volume_transport_in_river_channel", 0.0, 1e6
+    ),
+    "water_level": Field("m", "water level above the 1985 national height datum", None),
+}
+
+
+def attrs(name: str) -> dict[str, object]:
+    """CF attributes for a variable of the table; ``state`` carries its flags.
+
+    >>> attrs("rainfall_rate")["units"]
+    'mm h-1'
+    """
+    found: dict[str, object] = dict(FIELDS[name].attrs())
+    if name == "state":
+        found["flag_values"] = np.array([int(s) for s in State], np.uint8)
+        found["flag_meanings"] = " ".join(s.name.lower() for s in State)
+    return found
+
+
+def check(dataset: xr.Dataset, *names: str, dims: tuple[str, ...] | None = None) -> None:
+    """Raise ConfigError where a variable is missing or has other units or dimensions.
+
+    Parameters
+    ----------
+    dataset
+        What a room was handed.
+    names
+        Variables it needs, all of them in the field table.
+    dims
+        Their dimensions, where they are fixed.
+    """
+    for name in names:
+        if name not in dataset:
+            raise ConfigError(f"variable {name} is missing; there are {sorted(map(str, dataset))}")
+        found = dataset[name]
+        units = found.attrs.get("units")
+        if units != FIELDS[name].units:
+            raise ConfigError(f"{name} is in {units!r}, wanted {FIELDS[name].units!r}")
+        if dims is not None and found.dims != dims:
+            raise ConfigError(f"{name} has dimensions {found.dims}, wanted {dims}")

@@ -1,0 +1,1 @@
+"""Bytes of a radar volume to quality-controlled rain on the grid."""
