@@ -76,6 +76,7 @@ class InputSettings(_Frozen):
 
     radar: ConfigPath
     stations: tuple[ConfigPath, ...] = ()
+    station_frame: str = Field("", description="frame of the stations' coordinates")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
 
 
@@ -129,6 +130,15 @@ class WebhookSettings(_Frozen):
     allow_private: bool = Field(False, description="receiver on loopback or a private network")
 
 
+class AudienceSettings(_Frozen):
+    """Who is told: a file, or generated recipients for drills and hindcasts."""
+
+    file: ConfigPath | None = None
+    frame: str = Field("", description="frame of the file's coordinates")
+    generated: int = Field(0, ge=0, description="number of generated recipients")
+    seed: int = 0
+
+
 class WarningSettings(_Frozen):
     """Rules, database, audience, delivery."""
 
@@ -136,7 +146,7 @@ class WarningSettings(_Frozen):
     database: str = "sqlite:///warnings.db"
     sender: str = "jinghu@localhost"
     status: Literal["Actual", "Exercise", "Test"] = "Actual"
-    audience: ConfigPath | None = None
+    audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 
 

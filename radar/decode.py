@@ -1,0 +1,68 @@
+"""Opening a radar volume: unpack, recognise the format by its bytes, decode."""
+
+import re
+from collections.abc import Mapping
+
+from jinghu.grid.errors import DataError
+from jinghu.radar import container, legacy, standard
+from jinghu.radar.sites import RadarSite
+from jinghu.radar.volume import Volume
+
+_SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3}|SIM\d{2})_", re.ASCII)
+_FOREIGN = {
+    b"AR2V": "NEXRAD level II, which this version cannot read yet",
+    b"ARCH": "NEXRAD level II, which this version cannot read yet",
+    b"\x89HDF": "HDF5 (ODIM, CfRadial2 or GAMIC), which this version cannot read yet",
+    b"CDF\x01": "netCDF, which this version cannot read yet",
+    b"SSTM": "a CINRAD history file",
+    b"PSTM": "a CINRAD real-time radial stream, which this version cannot read yet",
+    b"WSTM": "a CINRAD monitoring file",
+}
+
+
+def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | None = None) -> Volume:
+    """Decode a CINRAD volume, legacy SA/SB or standard format, bzip2, gzip or raw.
+
+    Parameters
+    ----------
+    data
+        Content of the file.
+    source
+        Its name: for messages, and the only place where legacy files carry their site.
+    sites
+        Table of known sites. Without one, standard-format files are placed by their header and
+        legacy files are refused, because no coordinates are inside.
+
+    Raises
+    ------
+    DataError
+        Names the file and the cause.
+    """
+    unpacked = container.unpack(data, source)
+    head = unpacked.data[:4]
+    if head == standard.MAGIC:
+        table = None if sites is None else dict(sites)
+        return standard.decode(unpacked.data, source, table, unpacked.damage)
+    for magic, what in _FOREIGN.items():
+        if head == magic:
+            raise DataError(source, what)
+    if legacy.looks_like(unpacked.data):
+        site = _legacy_site(source, sites)
+        return legacy.decode(unpacked.data, source, site, unpacked.damage)
+    causes = unpacked.damage or (
+        "neither CINRAD standard format (RSTM) nor legacy SA/SB: not a radar volume",
+    )
+    raise DataError(source, "; ".join(causes))
+
+
+def _legacy_site(source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
+    """Site of a legacy file by the code in its name."""
+    match = _SITE_IN_NAME.search(source.rsplit("/", 1)[-1].removeprefix("Z_RADR_I"))
+    if match is None:
+        raise DataError(source, "a legacy volume without a site code in its name (Z_RADR_I_Zxxxx_)")
+    code = match.group(1)
+    if sites is None:
+        raise DataError(source, f"site {code}: a legacy volume needs a table of radar sites")
+    if code not in sites:
+        raise DataError(source, f"unknown site {code!r}: it is not in the table of radar sites")
+    return sites[code]
