@@ -1,0 +1,167 @@
+"""Basic removal of what is not rain: ground clutter, speckle, blocked sectors (numba kernels)."""
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.radar.geometry import beam_height, ground_distance, slant_range
+from jinghu.radar.polar import DRY_DBZ, PolarSweep
+
+
+@dataclass(frozen=True, slots=True)
+class ClutterParams:
+    """Thresholds of the filters.
+
+    Ground echo is shallow and does not move: it vanishes in the sweep above
+    (Steiner & Smith 2002, J. Atmos. Oceanic Technol. 19, 673-686) and has no radial velocity.
+    """
+
+    echo_dbz: float = 10.0
+    steep_db: float = 25.0  # drop to the sweep above that rain does not show
+    still_steep_db: float = 12.0  # the same where the echo stands still
+    still_m_s: float = 1.0
+    max_height_m: float = 3000.0  # above it the sweep above tells nothing about the ground
+    speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
+
+
+def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
+    """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry."""
+    out = []
+    for k, sweep in enumerate(sweeps):
+        dbz = _without_speckle(sweep.dbz, params.echo_dbz, params.speckle_share)
+        if k + 1 < len(sweeps):
+            above = sweeps[k + 1]
+            dbz = _without_clutter(
+                dbz,
+                sweep.velocity_m_s,
+                _seen_above(sweep, above),
+                _heights(sweep),
+                np.array(
+                    [
+                        params.echo_dbz,
+                        params.steep_db,
+                        params.still_steep_db,
+                        params.still_m_s,
+                        params.max_height_m,
+                    ]
+                ),
+            )
+        out.append(replace(sweep, dbz=dbz))
+    return out
+
+
+def _heights(sweep: PolarSweep) -> NDArray[np.float64]:
+    """Height of the gates above the antenna in m."""
+    slant = sweep.first_gate_m + np.arange(sweep.dbz.shape[1]) * sweep.gate_m
+    ground = [ground_distance(r, sweep.elevation_deg) for r in slant]
+    return np.array([beam_height(s, sweep.elevation_deg, 0.0) for s in ground])
+
+
+def _seen_above(sweep: PolarSweep, above: PolarSweep) -> NDArray[np.float32]:
+    """Reflectivity of the sweep above at the places of this one's gates; NaN beyond its range.
+
+    The largest of the 3 x 3 gates around is taken, so that tilted rain shafts are not cut.
+    """
+    off = (above.azimuth_deg[None, :] - sweep.azimuth_deg[:, None] + 180.0) % 360.0 - 180.0
+    ray = np.abs(off).argmin(axis=1)
+    slant = sweep.first_gate_m + np.arange(sweep.dbz.shape[1]) * sweep.gate_m
+    target = np.array(
+        [slant_range(ground_distance(r, sweep.elevation_deg), above.elevation_deg) for r in slant]
+    )
+    gate = np.rint((target - above.first_gate_m) / above.gate_m).astype(np.int64)
+    inside = (gate >= 0) & (gate < above.dbz.shape[1])
+    out = np.full(sweep.dbz.shape, np.nan, np.float32)
+    largest = _largest_around(above.dbz)
+    out[:, inside] = largest[ray[:, None], gate[inside]]
+    return out
+
+
+@numba.njit(cache=True)
+def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
+    n_rays, n_gates = dbz.shape
+    out = np.empty_like(dbz)
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            best = np.float32(np.nan)
+            for i in range(-1, 2):
+                row = (ray + i) % n_rays
+                for j in range(max(gate - 1, 0), min(gate + 2, n_gates)):
+                    value = dbz[row, j]
+                    if not np.isnan(value) and not best >= value:
+                        best = value
+            out[ray, gate] = best
+    return out
+
+
+@numba.njit(cache=True)
+def _without_speckle(
+    dbz: NDArray[np.float32], echo_dbz: float, share: float
+) -> NDArray[np.float32]:
+    """Echo with too little echo around it becomes dry."""
+    n_rays, n_gates = dbz.shape
+    out = dbz.copy()
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            if not dbz[ray, gate] > DRY_DBZ:
+                continue
+            echo, seen = 0, 0
+            for i in range(-2, 3):
+                row = (ray + i) % n_rays
+                for j in range(max(gate - 2, 0), min(gate + 3, n_gates)):
+                    value = dbz[row, j]
+                    if not np.isnan(value):
+                        seen += 1
+                        echo += value > DRY_DBZ
+            if echo < share * seen:
+                out[ray, gate] = DRY_DBZ
+    return out
+
+
+@numba.njit(cache=True)
+def _without_clutter(
+    dbz: NDArray[np.float32],
+    velocity_m_s: NDArray[np.float32],
+    above_dbz: NDArray[np.float32],
+    height_m: NDArray[np.float64],
+    limits: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Echo that drops too steeply to the sweep above becomes missing."""
+    echo_dbz, steep_db, still_steep_db, still_m_s, max_height_m = limits
+    n_rays, n_gates = dbz.shape
+    out = dbz.copy()
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            value = dbz[ray, gate]
+            above = above_dbz[ray, gate]
+            if not value > echo_dbz or height_m[gate] > max_height_m or np.isnan(above):
+                continue
+            drop = value - max(above, np.float32(-5.0))
+            still = velocity_m_s[ray, gate] < still_m_s
+            if drop > steep_db or (still and drop > still_steep_db):
+                out[ray, gate] = np.nan
+    return out
+
+
+def blocked_rays(sweeps: list[PolarSweep], params: ClutterParams) -> list[NDArray[np.bool_]]:
+    """Mark rays of each sweep that terrain hides: far gates hold much less echo than above.
+
+    A ray is blocked where, between 40 and 150 km, the sweep above holds echo in at least 30 % of
+    the gates and, in those, this sweep is on average more than 8 dB weaker than its median ray is.
+    """
+    blocked = []
+    for k, sweep in enumerate(sweeps):
+        if k + 1 == len(sweeps):
+            blocked.append(np.zeros(len(sweep.azimuth_deg), bool))
+            continue
+        slant = sweep.first_gate_m + np.arange(sweep.dbz.shape[1]) * sweep.gate_m
+        far = (slant > 40e3) & (slant < 150e3)
+        above = _seen_above(sweep, sweeps[k + 1])[:, far]
+        here = np.maximum(np.nan_to_num(sweep.dbz[:, far], nan=DRY_DBZ), 0.0)
+        echo = above > params.echo_dbz + 5.0
+        enough = echo.mean(axis=1) >= 0.3
+        drop = np.where(echo, np.nan_to_num(above) - here, 0).sum(1) / np.maximum(echo.sum(1), 1)
+        usual = np.median(drop[enough]) if enough.any() else 0.0
+        blocked.append(np.asarray(enough & (drop > usual + 8.0)))
+    return blocked

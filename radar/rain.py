@@ -1,0 +1,166 @@
+"""Rain of one radar on the grid: the lowest usable beam over every cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numba
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jinghu.grid.fields import State, attrs
+from jinghu.grid.spec import GridSpec
+from jinghu.grid.times import isoformat, to_numpy
+from jinghu.radar.clutter import ClutterParams, blocked_rays, clean
+from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_range
+from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
+from jinghu.radar.volume import Volume
+from jinghu.radar.zr import ZRRelation
+
+
+@dataclass(frozen=True, slots=True)
+class RainParams:
+    """How reflectivity becomes rain on the grid."""
+
+    zr: ZRRelation = field(default_factory=ZRRelation)
+    clutter: ClutterParams = field(default_factory=ClutterParams)
+    max_range_m: float = 230_000.0
+    max_height_m: float = 8_000.0  # higher beams see ice, not rain
+    quality_height_m: float = 2_000.0  # e-folding height and range of the quality
+    quality_range_m: float = 150_000.0
+
+
+def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Dataset:
+    """Rain rate of one volume on the grid.
+
+    Parameters
+    ----------
+    volume
+        As decoded.
+    spec
+        The working grid.
+    params
+        Parameters.
+
+    Returns
+    -------
+    Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``; scalar ``time``
+    (of the low sweeps); attribute ``radar``.
+    """
+    sweeps = reflectivity_sweeps(volume)
+    rates, heights, states = _missing(spec)
+    if sweeps:
+        cleaned = clean(sweeps, params.clutter)
+        hidden = blocked_rays(cleaned, params.clutter)
+        rates, heights, states = _lowest_beams(volume, cleaned, hidden, spec, params)
+    seen = np.isfinite(rates)
+    distance = polar_coordinates(place(volume.site, spec), spec)[1]
+    quality = np.exp(-((heights / params.quality_height_m) ** 2) / 2)
+    quality *= np.exp(-((distance / params.quality_range_m) ** 2) / 2)
+    quality *= np.clip((params.max_range_m - distance) / (0.15 * params.max_range_m), 0, 1)
+    dims = ("y", "x")
+    return xr.Dataset(
+        {
+            "rainfall_rate": (dims, rates, attrs("rainfall_rate")),
+            "quality": (dims, np.where(seen, quality, 0).astype(np.float32), attrs("quality")),
+            "beam_height": (dims, heights, attrs("beam_height")),
+            "state": (dims, states, attrs("state")),
+        },
+        coords={"time": to_numpy(volume.mid_time), **spec.coords()},
+        attrs={
+            "radar": volume.site.code,
+            "source": volume.source,
+            "volume_time": isoformat(volume.time),
+        },
+    )
+
+
+def _missing(
+    spec: GridSpec,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    nan = np.full(spec.shape, np.nan, np.float32)
+    return nan, nan.copy(), np.full(spec.shape, State.MISSING, np.uint8)
+
+
+def _lowest_beams(
+    volume: Volume,
+    sweeps: Sequence[PolarSweep],
+    hidden: Sequence[NDArray[np.bool_]],
+    spec: GridSpec,
+    params: RainParams,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """Go up from the lowest sweep until every cell within range has a value."""
+    azimuth, distance = polar_coordinates(place(volume.site, spec), spec)
+    rates, heights, states = _missing(spec)
+    for sweep, blocked in zip(sweeps, hidden, strict=True):
+        _fill_from_sweep(
+            azimuth,
+            distance,
+            sweep.azimuth_deg,
+            params.zr.rain_rate(sweep.dbz),
+            blocked,
+            np.array([sweep.elevation_deg, sweep.first_gate_m, sweep.gate_m]),
+            np.array([volume.site.antenna_height_m, params.max_range_m, params.max_height_m]),
+            (rates, heights, states),
+        )
+    return rates, heights, states
+
+
+@numba.njit(cache=True)
+def _fill_from_sweep(
+    azimuth: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    ray_azimuth: NDArray[np.float32],
+    rate: NDArray[np.float32],
+    blocked: NDArray[np.bool_],
+    beam: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    out: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+) -> None:
+    """Fill cells still without a value by bilinear interpolation in azimuth and range."""
+    elevation, first_m, gate_m = beam
+    antenna_m, max_range_m, max_height_m = limits
+    rates, heights, states = out
+    n_rays, n_gates = rate.shape
+    for row in range(azimuth.shape[0]):
+        for col in range(azimuth.shape[1]):
+            ground = distance[row, col]
+            if ground > max_range_m or not np.isnan(rates[row, col]):
+                continue
+            height = beam_height(ground, elevation, antenna_m)
+            gate = (slant_range(ground, elevation) - first_m) / gate_m
+            if gate < -0.5 or gate > n_gates - 1:
+                continue
+            if height > max_height_m:
+                if states[row, col] == 2:
+                    states[row, col] = 3
+                continue
+            gate = max(gate, 0.0)
+            az = azimuth[row, col]
+            upper = np.searchsorted(ray_azimuth, az) % n_rays
+            lower = (upper - 1) % n_rays
+            gap = (ray_azimuth[upper] - ray_azimuth[lower]) % np.float32(360.0)
+            step = (az - ray_azimuth[lower]) % np.float32(360.0)
+            share = step / gap if gap > 0 else 0.0
+            low_gate = int(gate)
+            high_gate = min(low_gate + 1, n_gates - 1)
+            part = gate - low_gate
+            total, weight = 0.0, 0.0
+            hidden = False
+            for ray, across, off in ((lower, 1 - share, step), (upper, share, gap - step)):
+                if off > 1.5:  # the ray is not there
+                    continue
+                if blocked[ray]:
+                    hidden = True
+                    continue
+                for g, along in ((low_gate, 1 - part), (high_gate, part)):
+                    value = rate[ray, g]
+                    if not np.isnan(value):
+                        total += across * along * value
+                        weight += across * along
+            if weight >= 0.5:
+                rates[row, col] = total / weight
+                heights[row, col] = height
+                states[row, col] = 1 if total / weight >= 0.1 else 0
+            elif hidden and states[row, col] == 2:
+                states[row, col] = 3
