@@ -137,10 +137,9 @@ def _sample(
     total = gx * gy * p + fx * gy * q + gx * fy * r + fx * fy * s
     if not np.isnan(total):
         return total
-    total = np.float32(0)
-    weight = np.float32(0)
+    total, weight = np.float32(0), np.float32(0)
     for value, share in ((p, gx * gy), (q, fx * gy), (r, gx * fy), (s, fx * fy)):
         if not np.isnan(value):
             total += share * value
             weight += share
-    return np.float32(total / weight if weight >= np.float32(_VALID_SHARE) else np.nan)
+    return total / weight if weight >= np.float32(_VALID_SHARE) else np.float32(np.nan)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jinghu.grid.advection import advect, motion_array
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import State, attrs
-from jinghu.grid.times import to_numpy
+from jinghu.grid.times import from_numpy, to_numpy
 
 _SUBSTEP_S = 180.0  # trajectories are integrated at this step
 
@@ -66,7 +66,7 @@ def mosaic(
     total = weights.sum(0)
     with np.errstate(invalid="ignore"):
         rate = (weights * np.where(seen, rates, 0)).sum(0, dtype=np.float64) / total
-    any_seen = seen.any(0)
+    any_seen = np.asarray(seen.any(0))
     newest = np.where(weights > 0.05 * weights.max(0), ages[:, None, None], np.inf).min(0)
     quality = np.stack([m[2] for m in moved]).max(0)
     return xr.Dataset(
@@ -91,7 +91,11 @@ def _field(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, str], ob
 
 def _age_s(rain: xr.Dataset, time: datetime) -> float:
     """Age in s of the rain at the time of the mosaic; a scan after it has none."""
-    return max(float((to_numpy(time) - rain["time"].values) / np.timedelta64(1, "s")), 0.0)
+    return max(_seconds_until(rain, time), 0.0)
+
+
+def _seconds_until(rain: xr.Dataset, time: datetime) -> float:
+    return float((time - from_numpy(rain["time"].values[()])).total_seconds())
 
 
 def _brought_to(
@@ -100,7 +104,7 @@ def _brought_to(
     """Rate, weight and quality of one radar at the time of the mosaic."""
     rate = rain["rainfall_rate"].values
     quality = rain["quality"].values
-    seconds = float((to_numpy(time) - rain["time"].values) / np.timedelta64(1, "s"))
+    seconds = _seconds_until(rain, time)
     if motion is not None and seconds:
         substeps = int(np.ceil(abs(seconds) / _SUBSTEP_S))
         per_second = motion_array(motion, 1.0)
