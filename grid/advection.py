@@ -142,4 +142,6 @@ def _sample(
         if not np.isnan(value):
             total += share * value
             weight += share
-    return total / weight if weight >= np.float32(_VALID_SHARE) else np.float32(np.nan)
+    if weight < np.float32(_VALID_SHARE):
+        return np.float32(np.nan)
+    return np.float32(total / weight)

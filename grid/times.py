@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jinghu.grid.errors import ConfigError
 
@@ -46,9 +47,9 @@ def to_numpy(time: datetime) -> np.datetime64:
     return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "ns")
 
 
-def from_numpy(time: np.datetime64) -> datetime:
-    """Inverse of `to_numpy`, to the microsecond."""
-    moment: datetime = time.astype("datetime64[us]").item()
+def from_numpy(time: np.datetime64 | NDArray[np.datetime64]) -> datetime:
+    """Inverse of `to_numpy`, to the microsecond; takes a scalar coordinate's values as well."""
+    moment: datetime = np.asarray(time).astype("datetime64[us]").item()
     return moment.replace(tzinfo=UTC)
 
 

@@ -95,7 +95,7 @@ def _age_s(rain: xr.Dataset, time: datetime) -> float:
 
 
 def _seconds_until(rain: xr.Dataset, time: datetime) -> float:
-    return float((time - from_numpy(rain["time"].values[()])).total_seconds())
+    return float((time - from_numpy(rain["time"].values)).total_seconds())
 
 
 def _brought_to(

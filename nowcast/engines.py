@@ -1,0 +1,56 @@
+"""The peer's engine: pysteps itself, for comparison on the same input."""
+
+import contextlib
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.grid.errors import ConfigError
+
+
+def pysteps_motion(frames: NDArray[np.float32], wet_mm_h: float = 0.1) -> NDArray[np.float32]:
+    """Lucas-Kanade motion of pysteps: (2, y, x) cells per step from (time, y, x) mm/h."""
+    with _quiet():
+        try:
+            from pysteps.motion.lucaskanade import dense_lucaskanade
+        except ImportError as error:
+            raise _missing(error) from None
+        db = 10.0 * np.log10(np.maximum(np.nan_to_num(frames), wet_mm_h) / wet_mm_h)
+        masked = np.ma.masked_array(db, mask=np.isnan(frames))
+        try:
+            motion = dense_lucaskanade(masked)
+        except ImportError as error:
+            raise _missing(error) from None
+    return np.asarray(motion, np.float32)
+
+
+def pysteps_extrapolate(
+    rate_mm_h: NDArray[np.float32], motion: NDArray[np.float32], leads: int
+) -> NDArray[np.float32]:
+    """Semi-Lagrangian extrapolation of pysteps: (leads, y, x)."""
+    with _quiet():
+        try:
+            from pysteps.extrapolation.semilagrangian import extrapolate
+        except ImportError as error:
+            raise _missing(error) from None
+        moved = extrapolate(
+            rate_mm_h.astype(np.float64),
+            motion.astype(np.float64),
+            leads,
+            interp_order=1,
+            n_iter=1,
+            allow_nonfinite_values=True,
+        )
+    return np.asarray(moved, np.float32)
+
+
+def _quiet() -> contextlib.redirect_stdout[io.StringIO]:
+    """Keep what pysteps prints when it is imported off the standard output."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _missing(error: ImportError) -> ConfigError:
+    return ConfigError(
+        f"engine pysteps: {error.name or error} is not installed: pip install 'jinghu[interop]'"
+    )
