@@ -136,7 +136,7 @@ def _sample(
     p, q, r, s = field[j, i], field[j, i1], field[j1, i], field[j1, i1]
     total = gx * gy * p + fx * gy * q + gx * fy * r + fx * fy * s
     if not np.isnan(total):
-        return total
+        return np.float32(total)
     total, weight = np.float32(0), np.float32(0)
     for value, share in ((p, gx * gy), (q, fx * gy), (r, gx * fy), (s, fx * fy)):
         if not np.isnan(value):

@@ -1,0 +1,132 @@
+"""From decoded volumes to mosaics and motion: where radar, nowcast and grid meet."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jinghu.configs.settings import RadarSettings
+from jinghu.grid.advection import motion_array
+from jinghu.grid.fields import State, attrs
+from jinghu.grid.spec import GridSpec
+from jinghu.grid.times import from_numpy
+from jinghu.nowcast.interpolate import Instant, rates_at
+from jinghu.nowcast.motion import estimate_motion
+from jinghu.radar.mosaic import MosaicParams, mosaic
+from jinghu.radar.rain import RainParams, rain_on_grid
+from jinghu.radar.volume import Volume
+from jinghu.radar.zr import ZRRelation
+from jinghu.stages import StageLog
+
+_MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The rain at the analysis time, and how it moves.
+
+    Parameters
+    ----------
+    mosaic
+        At the analysis time.
+    motion
+        ``motion_x``, ``motion_y`` in m s-1.
+    earlier
+        Mosaic of earlier scans, where there are any.
+    """
+
+    mosaic: xr.Dataset
+    motion: xr.Dataset
+    earlier: xr.Dataset | None
+
+    def rates_at(self, times: Sequence[datetime]) -> NDArray[np.float32]:
+        """Rain rates at given times, interpolated along the motion: (time, y, x) mm/h."""
+        earlier = None if self.earlier is None else _instant(self.earlier)
+        per_second = motion_array(self.motion, 1.0)
+        return rates_at(times, earlier, _instant(self.mosaic), per_second)
+
+
+def rain_of_radars(
+    volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
+) -> list[xr.Dataset]:
+    """Rain of every volume on the working grid, in order of time."""
+    relation = ZRRelation(settings.zr_a, settings.zr_b, settings.hail_cap_dbz)
+    params = RainParams(zr=relation, max_range_m=settings.max_range_km * 1000.0)
+    with ThreadPoolExecutor(2) as pool:
+        rains = list(pool.map(lambda volume: rain_on_grid(volume, spec, params), volumes))
+    return sorted(rains, key=lambda rain: (rain["time"].values, rain.attrs["radar"]))
+
+
+def analyse(
+    rains: Sequence[xr.Dataset],
+    time: datetime,
+    previous_motion: xr.Dataset | None,
+    stale_after_s: float,
+    log: StageLog,
+) -> Analysis:
+    """Estimate the motion and build the mosaics.
+
+    The motion is taken from mosaics of the same radars at two times, so that a radar that joins or
+    falls out does not look like moving rain; it is estimated twice, the second time from mosaics
+    whose radars were brought to common times along the first estimate.
+    """
+    params = MosaicParams(stale_after_s=stale_after_s)
+    latest = {rain.attrs["radar"]: rain for rain in rains}
+    first: dict[str, xr.Dataset] = {}
+    for rain in rains:
+        first.setdefault(rain.attrs["radar"], rain)
+    moved = [code for code in latest if _gap(first[code], latest[code]) >= _MOTION_GAP]
+    motion = previous_motion
+    earlier_time = _median_time([first[code] for code in moved]) if moved else None
+    if earlier_time is not None:
+        for _ in range(2):
+            before = mosaic([first[c] for c in moved], earlier_time, motion, params)
+            after = mosaic([latest[c] for c in moved], time, motion, params)
+            motion = estimate_motion(before, after)
+    if motion is None:
+        log.degrade("no radar has two scans and there is no earlier motion: rain stands still")
+        still = mosaic(list(latest.values()), time, None, params)
+        motion = estimate_motion(still, still)
+    earlier = None
+    if earlier_time is not None:
+        scans = [rain for rain in first.values() if _gap(rain, None, time) >= _MOTION_GAP]
+        earlier = mosaic(scans, earlier_time, motion, params)
+    return Analysis(mosaic(list(latest.values()), time, motion, params), motion, earlier)
+
+
+def dry_analysis(spec: GridSpec, time: datetime) -> xr.Dataset:
+    """Return an analysis in which nothing was seen: no radar at all."""
+    nothing = np.full(spec.shape, np.nan, np.float32)
+    dims = ("y", "x")
+    return xr.Dataset(
+        {
+            "rainfall_rate": (dims, nothing, attrs("rainfall_rate")),
+            "quality": (dims, np.zeros(spec.shape, np.float32), attrs("quality")),
+            "age": (dims, nothing, attrs("age")),
+            "state": (dims, np.full(spec.shape, State.MISSING, np.uint8), attrs("state")),
+            "radar_count": (dims, np.zeros(spec.shape, np.uint8), attrs("radar_count")),
+        },
+        coords={"time": np.datetime64(time.replace(tzinfo=None), "ns"), **spec.coords()},
+        attrs={"radars": ""},
+    )
+
+
+def _instant(dataset: xr.Dataset) -> Instant:
+    return Instant(from_numpy(dataset["time"].values), dataset["rainfall_rate"].values)
+
+
+def _gap(earlier: xr.Dataset, later: xr.Dataset | None, time: datetime | None = None) -> timedelta:
+    """Time between a scan and a later one, or a later time."""
+    end = from_numpy(later["time"].values) if later is not None else time
+    assert end is not None
+    return end - from_numpy(earlier["time"].values)
+
+
+def _median_time(rains: Sequence[xr.Dataset]) -> datetime:
+    """Median time of scans, to the second."""
+    times = sorted(from_numpy(rain["time"].values) for rain in rains)
+    return times[len(times) // 2].replace(microsecond=0)

@@ -1,0 +1,204 @@
+"""One forecast cycle: the page to read first. Each line of `run_cycle` is one stage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+
+from jinghu.alerting import WarningOutcome, warn, warning_levels
+from jinghu.analysis import Analysis, analyse, dry_analysis, rain_of_radars
+from jinghu.configs.settings import Settings
+from jinghu.flood import FloodOutcome, flood
+from jinghu.grid.accumulation import window_amounts
+from jinghu.grid.errors import ConfigError
+from jinghu.grid.observations import record_analysis
+from jinghu.grid.quarantine import quarantine
+from jinghu.grid.states import load_state, save_state
+from jinghu.grid.store import Store
+from jinghu.grid.times import cycle_name, isoformat
+from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.nowcast.motion import estimate_motion
+from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
+from jinghu.radar.sites import load_sites
+from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
+from jinghu.stages import StageLog
+
+
+@dataclass(frozen=True, slots=True)
+class CycleInputs:
+    """Where this cycle takes its inputs from, and the clock."""
+
+    time: datetime
+    now: datetime
+    radar: Sequence[Path]
+    stations: Sequence[Path]
+
+
+@dataclass(slots=True)
+class CycleResult:
+    """What a cycle did, for the report."""
+
+    cycle: str
+    status: str
+    ingested: Ingested
+    rainfall: Rainfall
+    products: Products
+    flood: FloodOutcome
+    warnings: WarningOutcome
+    log: StageLog
+    stale: list[str] = field(default_factory=list)
+
+
+def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> CycleResult:
+    """Run one cycle from what is there; what is missing or damaged degrades it by name."""
+    step = timedelta(minutes=settings.nowcast.step_min)
+    if (inputs.time - datetime(2000, 1, 1, tzinfo=UTC)) % step:
+        raise ConfigError(f"cycle time {isoformat(inputs.time)} is not a multiple of {step}")
+    log = StageLog(console)
+    store = Store(settings.store).create()
+    cycle = cycle_name(inputs.time)
+    working = settings.grid.working()
+
+    with log.stage("ingest"):
+        ingested = ingest(settings, inputs, store, log)
+    with log.stage("rain"):
+        rains = rain_of_radars(ingested.volumes, working, settings.radar)
+    with log.stage("analysis"):
+        analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
+    with log.stage("merge"):
+        rainfall = merge_rainfall(
+            analysis, ingested.stations, records(store, cycle), inputs.time, settings, log
+        )
+    with log.stage("nowcast"):
+        rates, forecast = forecast_amounts(
+            rainfall.analysis, analysis.motion, inputs.time, settings
+        )
+        windows = window_amounts(rainfall.best, forecast, WINDOWS_H)
+        name_short_windows(windows, log)
+    with log.stage("flood"):
+        flows = flood(rainfall.best, forecast, inputs.time, store, settings, log)
+    with log.stage("rules"):
+        grid = product_grid(windows, rates, rainfall, settings)
+        levels = warning_levels(grid, settings)
+    with log.stage("publish"):
+        products = Products(
+            grid.merge(levels.published),
+            working_grid(rates, windows, rainfall, analysis.motion),
+            flows.dataset,
+        )
+        published = publish(store, cycle, products, manifest_of(settings, inputs, ingested, log))
+        record_analysis(store, rainfall.analysis, inputs.time, step)
+        state = {
+            "rain": rainfall.best,
+            "radar_rain": rainfall.radar_alone,
+            "motion": analysis.motion,
+        }
+        save_state(store, cycle, state | flows.state)
+    with log.stage("warn"):
+        warned = warn(levels, cycle, inputs.now, settings, log)
+    status = "published" if published else "unchanged"
+    return CycleResult(cycle, status, ingested, rainfall, products, flows, warned, log, stale)
+
+
+def ingest(settings: Settings, inputs: CycleInputs, store: Store, log: StageLog) -> Ingested:
+    """Read what belongs to this cycle; quarantine and name what is refused."""
+    window = Window(
+        inputs.time - timedelta(minutes=settings.radar.window_before_min),
+        inputs.time + timedelta(minutes=settings.radar.window_after_min),
+    )
+    found = Ingested()
+    for path in inputs.radar:
+        if not path.exists():
+            raise ConfigError(f"radar input {path} does not exist")
+    files = radar_files(inputs.radar, window)
+    read_volumes(files, load_sites(settings.inputs.sites), window, found)
+    read_stations(inputs.stations, settings.inputs.station_frame, found)
+    for refused in found.refused:
+        log.degrade(f"refused: {refused.error}")
+        if refused.file.is_file():
+            quarantine(store, refused.file, refused.error, inputs.now)
+    for volume in found.volumes:
+        for damage in volume.damage:
+            log.degrade(f"{volume.source}: {damage}; its whole rays are used")
+    if settings.radar.window_after_min or settings.merge.hour == "containing":
+        log.degrade("hindcast: volumes and gauges from after the analysis time are let in")
+    return found
+
+
+def analysis_of(
+    rains: list[xr.Dataset], settings: Settings, time: datetime, store: Store, log: StageLog
+) -> tuple[Analysis, list[str]]:
+    """Analysis from the radars, or one that says that nothing was seen; and the stale radars."""
+    stale_after = timedelta(minutes=settings.radar.stale_after_min)
+    previous = load_state(store, cycle_name(time), "motion")
+    motion = previous[1] if previous else None
+    if not rains:
+        log.degrade("no radar volume: rain from gauges alone")
+        nothing = dry_analysis(settings.grid.working(), time)
+        still = motion if motion is not None else estimate_motion(nothing, nothing)
+        return Analysis(nothing, still, None), []
+    newest = {rain.attrs["radar"]: rain["time"].values for rain in rains}
+    limit = np.datetime64((time - stale_after).replace(tzinfo=None), "ns")
+    stale = sorted(code for code, scanned in newest.items() if scanned < limit)
+    if stale:
+        log.degrade(
+            f"stale radars, moved along the motion to the analysis time: {', '.join(stale)}"
+        )
+    return analyse(rains, time, motion, stale_after.total_seconds(), log), stale
+
+
+def records(store: Store, cycle: str) -> Records:
+    """Load the rain records that the cycle before left."""
+    best = load_state(store, cycle, "rain")
+    radar = load_state(store, cycle, "radar_rain")
+    return Records(best[1] if best else None, radar[1] if radar else None)
+
+
+def name_short_windows(windows: xr.Dataset, log: StageLog) -> None:
+    """Name the windows whose past is not known: their amounts are lower bounds."""
+    known = windows["observed_fraction"].isel(lead_time=0)
+    short = [
+        f"{int(h)} h: {100 * float(f):.0f} %"
+        for h, f in zip(windows["window"].values, known.values, strict=True)
+        if f < 0.95
+    ]
+    if short:
+        log.degrade(
+            f"rain before the analysis is known for part of the windows ({', '.join(short)})"
+        )
+
+
+def publish(store: Store, cycle: str, products: Products, manifest: Mapping[str, object]) -> bool:
+    """Publish the fast part; False where this cycle was published before."""
+    with store.publish(cycle, "fast") as part:
+        write_products(part, products)
+        part.manifest(**manifest)
+    return part.published
+
+
+def manifest_of(
+    settings: Settings, inputs: CycleInputs, ingested: Ingested, log: StageLog
+) -> dict[str, object]:
+    """Return what a reader needs to know of a part: time, inputs, degradations, timings."""
+    return {
+        "time": isoformat(inputs.time),
+        "name": settings.name,
+        "city": {"name_zh": settings.city.name_zh, "name_en": settings.city.name_en},
+        "status": settings.warnings.status,
+        "grid": settings.grid.model_dump(),
+        "inputs": {
+            "radars": sorted({v.site.code for v in ingested.volumes}),
+            "volumes": [v.source for v in ingested.volumes],
+            "stations": [s.source.rsplit("/", 1)[-1] for s in ingested.stations],
+            "refused": [{"file": r.file.name, "cause": r.error.cause} for r in ingested.refused],
+            "duplicates": ingested.duplicates,
+        },
+        "degradations": log.degradations,
+        "seconds": log.totals(),
+        "versions": {"jinghu": version("jinghu"), "numpy": np.__version__},
+    }

@@ -1,0 +1,118 @@
+"""Products of a cycle as Datasets, and their way into the store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jinghu.configs.settings import Settings
+from jinghu.grid.accumulation import coarsen_mean
+from jinghu.grid.fields import attrs
+from jinghu.grid.observations import RATE_SCALE
+from jinghu.grid.store import PartWriter, packed
+from jinghu.grid.times import to_numpy
+from jinghu.rainfall import Rainfall
+
+WINDOWS_H = (1, 3, 6, 12, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """What the fast part of a cycle publishes."""
+
+    products: xr.Dataset
+    working: xr.Dataset
+    hydro: xr.Dataset | None
+
+
+def product_grid(
+    windows: xr.Dataset, rates: NDArray[np.float32], rainfall: Rainfall, settings: Settings
+) -> xr.Dataset:
+    """Products on the 2.5 km grid: rates, window amounts, quality, state."""
+    factor = settings.grid.working_factor
+    dims = ("y", "x")
+    quality = coarsen_mean(rainfall.analysis["quality"].values, factor)
+    age = coarsen_mean(rainfall.analysis["age"].values, factor)
+    return windows.assign(
+        rainfall_rate=(
+            ("lead_time", *dims),
+            coarsen_mean(rates, factor),
+            attrs("rainfall_rate"),
+        ),
+        quality=(dims, quality, attrs("quality")),
+        age=(dims, age, attrs("age")),
+        state=(dims, _commonest(rainfall.analysis["state"].values, factor), attrs("state")),
+    )
+
+
+def working_grid(
+    rates: NDArray[np.float32], windows: xr.Dataset, rainfall: Rainfall, motion: xr.Dataset
+) -> xr.Dataset:
+    """Products on the working grid: forecast and observed frames, quality, motion."""
+    times = np.array([to_numpy(t) for t in rainfall.observed_times])
+    rate_attrs = attrs("rainfall_rate")
+    return (
+        rainfall.analysis.drop_vars("radar_count")
+        .assign(
+            {
+                "rainfall_rate": (("lead_time", "y", "x"), rates, rate_attrs),
+                "observed_rainfall_rate": (
+                    ("observation_time", "y", "x"),
+                    rainfall.observed_rates,
+                    rate_attrs,
+                ),
+                "motion_x": motion["motion_x"].variable,
+                "motion_y": motion["motion_y"].variable,
+            }
+        )
+        .assign_coords(lead_time=windows["lead_time"], observation_time=times)
+    )
+
+
+def write_products(part: PartWriter, products: Products) -> None:
+    """Write the products and the point-major copy into a part."""
+    part.dataset("products.zarr", products.products)
+    working = products.working
+    frame = (1, *working["rainfall_rate"].shape[1:])
+    encoding = {
+        str(name): packed(RATE_SCALE, working[name].shape, frame)
+        for name in ("rainfall_rate", "observed_rainfall_rate")
+    }
+    part.dataset("working.zarr", working, encoding)
+    if products.hydro is not None:
+        part.dataset("hydro.zarr", products.hydro)
+    columns, table = point_table(products.products)
+    part.array("points.npy", table, {"columns": columns, "row": "cell_id"})
+
+
+def point_table(products: xr.Dataset) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the names of the columns and the (cell, column) table of all 2-D and 3-D products."""
+    columns: list[str] = []
+    planes: list[NDArray[np.float32]] = []
+    minutes = products["lead_time"].values / np.timedelta64(1, "m")
+    for name in products.data_vars:
+        field = products[name]
+        labels: Sequence[str]
+        if field.dims == ("y", "x"):
+            labels = [str(name)]
+        elif field.dims == ("lead_time", "y", "x"):
+            labels = [f"{name}@{m:.0f}" for m in minutes]
+        elif field.dims == ("window", "lead_time", "y", "x"):
+            hours = field["window"].values
+            labels = [f"{name}[{h}h]@{m:.0f}" for h in hours for m in minutes]
+        else:
+            continue
+        columns += labels
+        planes.append(field.values.reshape(len(labels), -1).astype(np.float32))
+    return columns, np.ascontiguousarray(np.concatenate(planes).T)
+
+
+def _commonest(states: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Commonest state in blocks of cells; wet wherever a fifth of the block is wet."""
+    ny, nx = states.shape
+    blocks = states.reshape(ny // factor, factor, nx // factor, factor)
+    shares = np.stack([(blocks == s).mean((1, 3)) for s in range(6)])
+    found = shares.argmax(axis=0)
+    return np.where((shares[1] >= 0.2) & (found == 0), 1, found).astype(np.uint8)
