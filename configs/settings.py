@@ -164,6 +164,16 @@ class Settings(_Frozen):
     hydro: HydroSettings = HydroSettings()
     warnings: WarningSettings = WarningSettings()
 
+    def with_store(self, store: Path | None) -> "Settings":
+        """Return the same settings with another store, and the database in it."""
+        if store is None:
+            return self
+        root = store.absolute()
+        warnings = self.warnings.model_copy(
+            update={"database": f"sqlite:///{root / 'warnings.db'}"}
+        )
+        return self.model_copy(update={"store": root, "warnings": warnings})
+
 
 def load(path: Path) -> Settings:
     """Read settings from a YAML file; ``${VARIABLE:-default}`` is taken from the environment.

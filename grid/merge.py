@@ -42,12 +42,32 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class MergeReport:
-    """What a merge used and how good it is."""
+    """What a merge used and how good it is.
+
+    ``gauges`` holds, over ``station``, ``rainfall_amount``, ``leave_one_out``, ``radar`` (mm) and
+    ``trusted``.
+    """
 
     used: int
     rejected: tuple[str, ...]
-    leave_one_out: Skill | None
-    radar_alone: Skill | None
+    gauges: xr.Dataset
+
+    def leave_one_out(self, box: tuple[float, float, float, float] | None = None) -> Skill | None:
+        """Skill of the merge at gauges left out; ``box`` is west, south, east, north in degrees."""
+        return self._skill("leave_one_out", box)
+
+    def radar_alone(self, box: tuple[float, float, float, float] | None = None) -> Skill | None:
+        """Skill of the radar amount without gauges."""
+        return self._skill("radar", box)
+
+    def _skill(self, name: str, box: tuple[float, float, float, float] | None) -> Skill | None:
+        gauges = self.gauges
+        inside = np.ones(gauges.sizes["station"], bool)
+        if box is not None:
+            lon, lat = gauges["lon"].values, gauges["lat"].values
+            inside = (lon > box[0]) & (lon < box[2]) & (lat > box[1]) & (lat < box[3])
+        estimate = gauges[name].values.astype(np.float64)[inside]
+        return skill(estimate, gauges["rainfall_amount"].values.astype(np.float64)[inside])
 
 
 def suspects(gauges: xr.Dataset, params: MergeParams) -> NDArray[np.bool_]:
@@ -96,18 +116,16 @@ def merge(
     suspect = suspects(gauges, params)
     trusted = gauges.isel(station=~suspect)
     if trusted.sizes["station"] < 3:
-        report = MergeReport(0, (), None, None)
+        report = MergeReport(0, (), _at_gauges(gauges, np.nan, np.nan, ~suspect))
         return _result(radar, seen, np.ones_like(seen)), report
     drift = sample(_with_amount(radar, amount), gauges)
     merged = _on_grid(radar, amount, trusted, drift[~suspect], params)
     factor = _adjustment(merged, amount, params)
     estimate = leave_one_out(gauges, drift, ~suspect, params)
-    observed = gauges["rainfall_amount"].values.astype(np.float64)
     report = MergeReport(
         int(trusted.sizes["station"]),
         tuple(str(s) for s in gauges["station"].values[suspect]),
-        skill(estimate, observed),
-        skill(sample(radar, gauges), observed),
+        _at_gauges(gauges, estimate, sample(radar, gauges), ~suspect),
     )
     return _result(radar, merged, factor), report
 
@@ -217,6 +235,20 @@ def _adjustment(
     damping_mm = 0.2
     factor = (merged + damping_mm) / (np.nan_to_num(radar) + damping_mm)
     return np.clip(factor, params.factor_min, params.factor_max)
+
+
+def _at_gauges(
+    gauges: xr.Dataset,
+    leave_one_out: NDArray[np.float64] | float,
+    radar: NDArray[np.float64] | float,
+    trusted: NDArray[np.bool_],
+) -> xr.Dataset:
+    shape = gauges["rainfall_amount"].shape
+    return gauges.assign(
+        leave_one_out=("station", np.broadcast_to(leave_one_out, shape), {"units": "mm"}),
+        radar=("station", np.broadcast_to(radar, shape), {"units": "mm"}),
+        trusted=("station", trusted),
+    )
 
 
 def _points(gauges: xr.Dataset) -> NDArray[np.float64]:

@@ -1,0 +1,276 @@
+"""The command line: thin shells; what they run is imported when they run."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+from rich.console import Console
+
+from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
+
+app = typer.Typer(
+    name="jinghu",
+    help="镜湖 Jinghu: where will it flood, who is standing there, and have they been told.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
+audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
+app.add_typer(cap_app, name="cap")
+app.add_typer(audience_app, name="audience")
+
+ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="Settings (YAML).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def main() -> NoReturn:
+    """Run the command line; errors are one line, with exit codes 1, 2 (usage), 3 (refused)."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except JinghuError as error:
+        if debug:
+            raise
+        print(f"jinghu: {error}", file=sys.stderr)
+        sys.exit(3 if isinstance(error, DataError) else 2 if isinstance(error, ConfigError) else 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _console() -> Console:
+    return Console(stderr=True, soft_wrap=True)
+
+
+def _emit(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@app.command()
+def cycle(
+    config: ConfigOption,
+    time: Annotated[
+        str | None, typer.Option(help="Analysis time, ISO 8601; now by default.")
+    ] = None,
+    radar: Annotated[list[Path] | None, typer.Option(help="Volumes or folders.")] = None,
+    stations: Annotated[list[Path] | None, typer.Option(help="Station reports.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run one forecast cycle from what is there."""
+    from jinghu.configs.settings import load
+    from jinghu.cycle import CycleInputs, cycle_time, run_cycle
+    from jinghu.report import cycle_report, print_report
+
+    settings = load(config).with_store(store)
+    now = datetime.now(UTC)
+    inputs = CycleInputs(
+        cycle_time(time, now, settings),
+        now,
+        radar or [settings.inputs.radar],
+        stations or settings.inputs.stations,
+    )
+    console = _console()
+    report = cycle_report(run_cycle(settings, inputs, console), settings)
+    if as_json:
+        _emit(report)
+    else:
+        print_report(report, console)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the viewer.")] = 8080,
+    serve: Annotated[bool, typer.Option(help="Open the viewer at the end.")] = True,
+    store: Annotated[Path, typer.Option(help="Store folder.")] = Path("demo-store"),
+    hours: Annotated[float, typer.Option(help="Length of the simulated event.")] = 1.0,
+) -> None:
+    """Run a simulated event through the whole chain, then open the viewer."""
+    from jinghu.demo import run_demo
+
+    run_demo(store, hours, _console(), port if serve else None)
+
+
+@app.command()
+def serve(
+    config: ConfigOption,
+    host: Annotated[str, typer.Option(help="Address; :: serves IPv4 and IPv6.")] = "::",
+    port: Annotated[int, typer.Option()] = 8080,
+) -> None:
+    """Serve the API and the viewer."""
+    from jinghu.api.app import create_app
+    from jinghu.api.serve import run_server
+    from jinghu.configs.settings import load
+
+    run_server(create_app(load(config)), host, port)
+
+
+@app.command()
+def decode(
+    files: Annotated[list[Path], typer.Argument(help="Radar volumes.")],
+    out: Annotated[Path | None, typer.Option(help="CfRadial2 NetCDF, of one volume.")] = None,
+    sites: Annotated[Path | None, typer.Option(help="Site table; the shipped one else.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode radar volumes and summarise them."""
+    from jinghu.commands import decode_files
+
+    for summary in decode_files(files, out, sites):
+        if as_json:
+            _emit(summary)
+        else:
+            print_summary(summary)
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print one decoded volume for a person."""
+    state = "complete" if summary["complete"] else "; ".join(summary["damage"])
+    typer.echo(f"{summary['site']} {summary['band']} {summary['time']} {state}")
+    for sweep in summary["sweeps"]:
+        moments = ", ".join(
+            f"{name} {m['min']}..{m['max']}" for name, m in sweep["moments"].items()
+        )
+        typer.echo(
+            f"  {sweep['elevation']:5.2f} deg {sweep['rays']} rays"
+            f" {sweep['gates']} gates of {sweep['gate_m']} m: {moments}"
+        )
+
+
+@app.command()
+def mosaic(
+    files: Annotated[list[Path], typer.Argument(help="Radar volumes.")],
+    config: ConfigOption,
+    time: Annotated[str, typer.Option(help="Time of the mosaic, ISO 8601.")],
+    out: Annotated[Path, typer.Option(help="NetCDF to write.")],
+    stations: Annotated[list[Path] | None, typer.Option(help="Station reports to merge.")] = None,
+) -> None:
+    """Rain analysis from volumes on the working grid."""
+    from jinghu.commands import mosaic_files
+    from jinghu.configs.settings import load
+    from jinghu.grid.times import parse_time
+
+    mosaic_files(files, stations or [], load(config), parse_time(time), out, _console())
+
+
+@app.command()
+def nowcast(
+    source: Annotated[Path, typer.Argument(help="rainfall_rate(time, y, x).")],
+    out: Annotated[Path, typer.Option(help="NetCDF to write.")],
+    method: Annotated[str, typer.Option(help="extrapolation.")] = "extrapolation",
+    engine: Annotated[str, typer.Option(help="jinghu or pysteps.")] = "jinghu",
+    members: Annotated[int | None, typer.Option(help="Ensemble members.")] = None,
+    leads: Annotated[int, typer.Option(help="Number of lead times.")] = 30,
+    seed: Annotated[int | None, typer.Option(help="Seed of the ensemble.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Nowcast any sequence of rain rates."""
+    from jinghu.commands import NowcastRequest, nowcast_file
+
+    if members is not None or seed is not None:
+        raise NotBuiltError("--members and --seed: this version has no ensemble yet")
+    summary = nowcast_file(NowcastRequest(source, out, method, engine, leads))
+    if as_json:
+        _emit(summary)
+
+
+@app.command()
+def network(
+    dem: Annotated[Path, typer.Argument(help="Elevation, GeoTIFF in a projected CRS.")],
+    out: Annotated[Path, typer.Option(help="NetCDF to write.")],
+) -> None:
+    """River network from terrain."""
+    from jinghu.commands import network_file
+
+    network_file(dem, out, _console())
+
+
+@app.command()
+def route(
+    network: Annotated[Path, typer.Argument(help="Network NetCDF.")],
+    inflow: Annotated[Path, typer.Argument(help="q_lateral(time, reach) in m3/s.")],
+    out: Annotated[Path, typer.Option(help="NetCDF to write.")],
+    method: Annotated[
+        str, typer.Option(help="muskingum-cunge, muskingum or kinematic.")
+    ] = "muskingum-cunge",
+) -> None:
+    """Route lateral inflow through a network."""
+    from jinghu.commands import route_file
+
+    route_file(network, inflow, out, method)
+
+
+@app.command()
+def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Check configuration, inputs, clock, disk, database, dependencies."""
+    from jinghu.configs.settings import load
+    from jinghu.doctor import examine
+
+    findings = examine(load(config), datetime.now(UTC))
+    if as_json:
+        _emit([f.as_dict() for f in findings])
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.good else 'MEND'} {finding.what}: {finding.text}")
+    if not all(f.good for f in findings):
+        raise typer.Exit(1)
+
+
+@cap_app.command("validate")
+def cap_validate(
+    files: Annotated[list[Path], typer.Argument(help="CAP 1.2 XML.")], as_json: JsonOption = False
+) -> None:
+    """Validate CAP 1.2 files by our rules."""
+    from jinghu.commands import validate_cap
+
+    bad = False
+    for file, problems in validate_cap(files):
+        bad |= bool(problems)
+        if as_json:
+            _emit({"file": str(file), "problems": problems})
+        else:
+            typer.echo(f"{file}: {'valid' if not problems else f'{len(problems)} problems'}")
+            for problem in problems:
+                typer.echo(f"  {problem['place']}: {problem['message']} ({problem['rule']})")
+    if bad:
+        raise typer.Exit(3)
+
+
+@audience_app.command("import")
+def audience_import(
+    file: Annotated[Path, typer.Argument(help="CSV of recipients.")],
+    crs: Annotated[str, typer.Option(help="WGS-84, CGCS2000 or GCJ-02.")],
+    config: ConfigOption,
+) -> None:
+    """Import recipients; bad rows are listed."""
+    from jinghu.commands import import_audience
+    from jinghu.configs.settings import load
+
+    import_audience(file, crs, load(config), _console())
+
+
+def _later(name: str, what: str) -> None:
+    """Name a command of the contract that this version does not have yet."""
+
+    @app.command(name, help=f"{what} (not in this version)", hidden=True)
+    def missing(rest: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        raise NotBuiltError(f"jinghu {name}: {what} is not in this version")
+
+
+for _name, _what in (
+    ("run", "the service that runs cycles on schedule; use a systemd timer with jinghu cycle"),
+    ("backfill", "replaying an archive"),
+    ("verify", "verification reports"),
+    ("keys", "API keys"),
+    ("audit", "checking the audit chain"),
+    ("drill", "drills beyond jinghu demo"),
+):
+    _later(_name, _what)

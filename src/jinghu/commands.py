@@ -1,0 +1,178 @@
+"""What single-purpose commands do: files in, files out."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+
+from jinghu.analysis import analyse, rain_of_radars
+from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.grid.errors import ConfigError, DataError
+from jinghu.ingest import Ingested, Window, read_stations, read_volumes
+from jinghu.nowcast import Engine, Method
+from jinghu.nowcast import nowcast as run_nowcast
+from jinghu.radar.datatree import summary, to_datatree
+from jinghu.radar.decode import decode_volume
+from jinghu.radar.sites import load_sites
+from jinghu.rainfall import Records, merge_rainfall
+from jinghu.stages import StageLog
+
+
+def decode_files(
+    files: Sequence[Path], out: Path | None, sites: Path | None
+) -> Iterator[dict[str, Any]]:
+    """Summaries of volumes; ``out`` takes the one volume as CfRadial2.
+
+    Standard-format files of sites that are not in the table are placed by their header: looking
+    into a file is not using it.
+    """
+    if out is not None and len(files) != 1:
+        raise ConfigError("--out takes one volume")
+    table = load_sites(sites or CONFIGS / "radar_sites.yaml")
+    for file in files:
+        data = _read(file)
+        try:
+            volume = decode_volume(data, file.name, table)
+        except DataError as error:
+            if "unknown site" not in error.cause or sites is not None:
+                raise
+            volume = decode_volume(data, file.name, None)
+        if out is not None:
+            to_datatree(volume).to_netcdf(out)
+        yield summary(volume)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(file, error.strerror or str(error)) from None
+
+
+def mosaic_files(
+    files: Sequence[Path],
+    stations: Sequence[Path],
+    settings: Settings,
+    at: datetime,
+    out: Path,
+    console: Console,
+) -> None:
+    """Write the analysis of the given volumes (and gauges) as NetCDF."""
+    log = StageLog(console)
+    found = Ingested()
+    day = timedelta(days=1)
+    read_volumes(files, load_sites(settings.inputs.sites), Window(at - day, at + day), found)
+    read_stations(stations, settings.inputs.station_frame, found)
+    for refused in found.refused:
+        log.degrade(f"refused: {refused.error}")
+    if not found.volumes:
+        raise DataError("mosaic", "none of the files holds a usable volume")
+    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar)
+    analysis = analyse(rains, at, None, settings.radar.stale_after_min * 60.0, log)
+    result = analysis.mosaic
+    if stations:
+        merged = merge_rainfall(analysis, found.stations, Records(None, None), at, settings, log)
+        result = merged.analysis
+    result.to_netcdf(out)
+
+
+@dataclass(frozen=True, slots=True)
+class NowcastRequest:
+    """One nowcast from file to file."""
+
+    source: Path
+    out: Path
+    method: str
+    engine: str
+    leads: int
+
+
+def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
+    """Nowcast a sequence in a NetCDF or Zarr file; returns the summary of ``--json``."""
+    from resource import RUSAGE_SELF, getrusage
+
+    try:
+        method, engine = Method(request.method), Engine(request.engine)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    start = time.perf_counter()
+    try:
+        rain = xr.open_dataset(request.source).load()
+    except (OSError, ValueError) as error:
+        raise DataError(request.source, f"cannot be opened: {error}") from None
+    if "rainfall_rate" not in rain:
+        raise DataError(request.source, f"no rainfall_rate in it; there are {list(rain)}")
+    if not np.isfinite(rain["rainfall_rate"].values).any():
+        raise DataError(request.source, "rainfall_rate holds no value")
+    began = time.perf_counter()
+    out = run_nowcast(rain, leads=request.leads, method=method, engine=engine)
+    seconds = time.perf_counter() - began
+    out.to_netcdf(request.out)
+    return {
+        "method": method.value,
+        "engine": engine.value,
+        "members": 1,
+        "leads": request.leads,
+        "degradation": out.attrs.get("degradation", ""),
+        "seconds": {
+            "nowcast": round(seconds, 3),
+            "total": round(time.perf_counter() - start, 3),
+        },
+        "peak_mb": round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def network_file(dem: Path, out: Path, console: Console) -> None:
+    """River network from a GeoTIFF."""
+    from jinghu.hydro.network import build_network, write_network
+    from jinghu.hydro.terrain import read_dem
+
+    network = build_network(read_dem(dem))
+    write_network(network, out)
+    console.print(f"{network.n_reaches} reaches -> {out}", highlight=False)
+
+
+def route_file(network: Path, inflow: Path, out: Path, method: str) -> None:
+    """Route lateral inflow from file to file."""
+    from jinghu.hydro.network import read_network
+    from jinghu.hydro.routing import RoutingMethod, route
+
+    try:
+        chosen = RoutingMethod(method)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    try:
+        q_lateral = xr.open_dataset(inflow).load()
+    except (OSError, ValueError) as error:
+        raise DataError(inflow, f"cannot be opened: {error}") from None
+    route(read_network(network), q_lateral, method=chosen).to_netcdf(out)
+
+
+def validate_cap(files: Sequence[Path]) -> Iterator[tuple[Path, list[dict[str, str]]]]:
+    """Problems of every file as ``{rule, place, message}``."""
+    from jinghu.warnings.cap import validate
+
+    for file in files:
+        yield (
+            file,
+            [
+                {"rule": p.rule, "place": p.place, "message": p.message}
+                for p in validate(_read(file))
+            ],
+        )
+
+
+def import_audience(file: Path, crs: str, settings: Settings, console: Console) -> None:
+    """Import recipients from CSV into the warnings database."""
+    from jinghu.alerting import import_recipients
+
+    report = import_recipients(file, crs, settings)
+    console.print(f"{report.imported} imported, {len(report.bad)} refused", highlight=False)
+    for line in report.bad[:20]:
+        console.print(f"  {line}", highlight=False)
