@@ -20,7 +20,7 @@ from jinghu.grid.observations import record_analysis
 from jinghu.grid.quarantine import quarantine
 from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
-from jinghu.grid.times import cycle_name, isoformat
+from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
 from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
@@ -103,6 +103,13 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         warned = warn(levels, cycle, inputs.now, settings, log)
     status = "published" if published else "unchanged"
     return CycleResult(cycle, status, ingested, rainfall, products, flows, warned, log, stale)
+
+
+def cycle_time(text: str | None, now: datetime, settings: Settings) -> datetime:
+    """Return the time from the command line, or the last full step before now."""
+    if text is not None:
+        return parse_time(text)
+    return floor_time(now, timedelta(minutes=settings.nowcast.step_min))
 
 
 def ingest(settings: Settings, inputs: CycleInputs, store: Store, log: StageLog) -> Ingested:

@@ -1,0 +1,104 @@
+"""Levels, hazards and roles: the fixed words of Chinese warnings, Chinese first."""
+
+from enum import IntEnum, StrEnum
+
+
+class Level(IntEnum):
+    """Warning level; the order is that of danger."""
+
+    NONE = 0
+    BLUE = 1
+    YELLOW = 2
+    ORANGE = 3
+    RED = 4
+
+    @property
+    def zh(self) -> str:
+        """Chinese name."""
+        return ("无", "蓝色", "黄色", "橙色", "红色")[self]
+
+    @property
+    def en(self) -> str:
+        """English name."""
+        return self.name.lower()
+
+    @property
+    def cap_severity(self) -> str:
+        """CAP severity: blue Minor, yellow Moderate, orange Severe, red Extreme."""
+        return ("Unknown", "Minor", "Moderate", "Severe", "Extreme")[self]
+
+
+class Hazard(StrEnum):
+    """What is warned of."""
+
+    RAINSTORM = "rainstorm"
+
+    @property
+    def zh(self) -> str:
+        """Chinese name."""
+        return {"rainstorm": "暴雨"}[self.value]
+
+    @property
+    def en(self) -> str:
+        """English name."""
+        return {"rainstorm": "rainstorm"}[self.value]
+
+    @property
+    def event_code(self) -> str:
+        """Code of the national early-warning platform (11B03 = rainstorm)."""
+        return {"rainstorm": "11B03"}[self.value]
+
+
+class Role(StrEnum):
+    """Who is told, nearest first: the Fengqiao order."""
+
+    GRID_OFFICER = "grid_officer"
+    VILLAGE_HEAD = "village_head"
+    RESERVOIR_WARDEN = "reservoir_warden"
+    TOWN_DUTY = "town_duty"
+    COUNTY_DUTY = "county_duty"
+    CITY_DUTY = "city_duty"
+
+    @property
+    def zh(self) -> str:
+        """Chinese name."""
+        return {
+            "grid_officer": "网格员",
+            "village_head": "村（社区）负责人",
+            "reservoir_warden": "水库巡查员",
+            "town_duty": "镇街值班",
+            "county_duty": "县级值班",
+            "city_duty": "市级值班",
+        }[self.value]
+
+
+class Action(StrEnum):
+    """What a message does to its event (NWSI 10-1703 words)."""
+
+    NEW = "NEW"
+    CONTINUE = "CON"
+    EXTEND_AREA = "EXA"
+    UPGRADE = "UPG"
+    DOWNGRADE = "DNG"
+    CANCEL = "CAN"
+    EXPIRE = "EXP"
+
+    @property
+    def cap_type(self) -> str:
+        """CAP msgType."""
+        if self is Action.NEW:
+            return "Alert"
+        return "Cancel" if self is Action.CANCEL else "Update"
+
+    @property
+    def zh(self) -> str:
+        """Chinese word for headlines."""
+        return {
+            "NEW": "发布",
+            "CON": "继续发布",
+            "EXA": "扩大范围",
+            "UPG": "升级为",
+            "DNG": "降级为",
+            "CAN": "解除",
+            "EXP": "到期解除",
+        }[self.value]
