@@ -1,0 +1,117 @@
+"""The warnings database: opening, migrating, one writer at a time, the audit chain."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from jinghu.grid.errors import StoreError
+from jinghu.grid.times import isoformat
+from jinghu.warnings.tables import audit
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_MS = 30_000
+_GENESIS = "0" * 64
+
+
+def open_database(url: str) -> Engine:
+    """Open the database, creating and migrating it as needed.
+
+    SQLite keeps its rollback journal: its write-ahead log can corrupt a database that several
+    processes use before SQLite 3.51.3, and Debian 12 ships 3.40. Every commit is flushed to disk.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be opened or migrated.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = connect(url)
+    try:
+        with engine.connect() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(_MIGRATIONS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except SQLAlchemyError as error:
+        raise StoreError(f"warnings database {parsed.render_as_string()}: {error}") from None
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """Return an engine without touching the database."""
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _configure_sqlite(connection: SqliteConnection, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin event starts transactions
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock at once: a deferred transaction fails when it wants to write late."""
+    readonly = connection.get_execution_options().get("jinghu_readonly", False)
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads and does not wait for writers."""
+    with engine.connect().execution_options(jinghu_readonly=True) as connection:
+        yield connection
+
+
+def record(
+    connection: Connection,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: Mapping[str, object],
+) -> None:
+    """Append to the audit chain inside the caller's transaction."""
+    last = connection.execute(select(audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).scalar()
+    previous = last or _GENESIS
+    text = json.dumps(detail, ensure_ascii=False, sort_keys=True)
+    row = {
+        "at": isoformat(at),
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "detail": text,
+    }
+    connection.execute(insert(audit).values(**row, prev_hash=previous, hash=_digest(previous, row)))
+
+
+def verify_audit(engine: Engine) -> int | None:
+    """Return the first sequence number at which the chain is broken, None where it is whole."""
+    previous = _GENESIS
+    with reading(engine) as connection:
+        for found in connection.execute(select(audit).order_by(audit.c.seq)):
+            row = {k: getattr(found, k) for k in ("at", "actor", "action", "subject", "detail")}
+            if found.prev_hash != previous or found.hash != _digest(previous, row):
+                return int(found.seq)
+            previous = found.hash
+    return None
+
+
+def _digest(previous: str, row: Mapping[str, str]) -> str:
+    text = "\x1f".join([previous, *(f"{key}={row[key]}" for key in sorted(row))])
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,161 @@
+"""Tables of the warnings database (SQLAlchemy Core; SQLite and PostgreSQL)."""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Times are ISO 8601 UTC text (2019-08-09T16:30:00Z): they sort, and read the same everywhere.
+
+recipient = Table(
+    "recipient",
+    metadata,
+    Column("recipient_id", Integer, primary_key=True),
+    Column("person", String(64), nullable=False, unique=True),
+    Column("name", String(64), nullable=False),
+    Column("role", String(24), nullable=False),
+    Column("unit_code", String(16), nullable=False),
+    Column("unit_name", String(64), nullable=False),
+    Column("lon", Float, nullable=False),
+    Column("lat", Float, nullable=False),
+    Column("cell_id", Integer, nullable=False, index=True),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("event_id", String(64), primary_key=True),
+    Column("hazard", String(24), nullable=False),
+    Column("county", String(6), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("opened_at", String(20), nullable=False),
+    Column("closed_at", String(20)),
+    Index("ix_event_open", "closed_at", "hazard", "county"),
+)
+
+event_cell = Table(
+    "event_cell",
+    metadata,
+    Column("event_id", String(64), ForeignKey("event.event_id"), primary_key=True),
+    Column("cell_id", Integer, primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("since", String(20), nullable=False),
+    Column("lower_since", String(20)),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("alert_id", Integer, primary_key=True),
+    Column("identifier", String(96), nullable=False, unique=True),
+    Column("event_id", String(64), ForeignKey("event.event_id"), nullable=False, index=True),
+    Column("cycle", String(16), nullable=False),
+    Column("action", String(3), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("status", String(8), nullable=False),
+    Column("sent", String(20), nullable=False, index=True),
+    Column("expires", String(20), nullable=False),
+    Column("superseded_at", String(20)),
+    Column("headline_zh", Text, nullable=False),
+    Column("headline_en", Text, nullable=False),
+    Column("cap_xml", Text, nullable=False),
+)
+
+alert_cell = Table(
+    "alert_cell",
+    metadata,
+    Column("alert_id", Integer, ForeignKey("alert.alert_id"), primary_key=True),
+    Column("cell_id", Integer, primary_key=True),
+    Column("level", Integer, nullable=False),
+    Index("ix_alert_cell_cell_id", "cell_id"),
+)
+
+told = Table(
+    "told",
+    metadata,
+    Column("event_id", String(64), ForeignKey("event.event_id"), primary_key=True),
+    Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", Integer, primary_key=True),
+    Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+    Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("message_id", String(96), nullable=False, unique=True),
+    Column("status", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", String(20), nullable=False),
+    Column("leased_until", String(20)),
+    UniqueConstraint("alert_id", "recipient_id", "channel"),
+    Index("ix_outbox_claim", "status", "due_at", "priority"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("attempt_id", Integer, primary_key=True),
+    Column("outbox_id", Integer, ForeignKey("outbox.outbox_id"), nullable=False, index=True),
+    Column("at", String(20), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("task_id", Integer, primary_key=True),
+    Column("event_id", String(64), ForeignKey("event.event_id"), nullable=False),
+    Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), nullable=False),
+    Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("due_at", String(20)),
+    Column("status", String(14), nullable=False),
+    Column("answered_at", String(20)),
+    Column("note", Text, nullable=False, default=""),
+    UniqueConstraint("event_id", "recipient_id"),
+)
+
+cycle = Table(
+    "cycle",
+    metadata,
+    Column("cycle", String(16), primary_key=True),
+    Column("processed_at", String(20), nullable=False),
+    Column("summary", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", String(20), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(96), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
