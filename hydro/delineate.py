@@ -111,9 +111,7 @@ def flow_tree(
         spec.spacing_m,
         spec.spacing_m * np.sqrt(2.0),
     )
-    return FlowTree(
-        downstream, order, area, _falling(height, downstream, order), river, kept, step
-    )
+    return FlowTree(downstream, order, area, _falling(height, downstream, order), river, kept, step)
 
 
 def _river_paths(
@@ -180,9 +178,7 @@ def accumulate(downstream: Cells, order: Cells) -> NDArray[np.float64]:
 
 
 @numba.njit(cache=True)
-def _falling(
-    height: NDArray[np.float32], downstream: Cells, order: Cells
-) -> NDArray[np.float64]:
+def _falling(height: NDArray[np.float32], downstream: Cells, order: Cells) -> NDArray[np.float64]:
     """Elevation lowered where it would rise along the flow."""
     out = height.astype(np.float64)
     for k in range(order.size - 1, -1, -1):
@@ -320,9 +316,7 @@ def _joined_links(
     return joined
 
 
-def _rank(
-    number: int, members: list[list[int]], after: int, tree: FlowTree
-) -> tuple[bool, float]:
+def _rank(number: int, members: list[list[int]], after: int, tree: FlowTree) -> tuple[bool, float]:
     end = members[number][-1]
     same = after >= 0 and tree.river[end] == tree.river[members[after][0]]
     return bool(same), float(tree.area_km2[end])

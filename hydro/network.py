@@ -1,7 +1,9 @@
 """The river network: reaches in order of flow, and the land that drains into each."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -115,6 +117,13 @@ class RiverNetwork:
         name = self.name_zh[reach] if reach < len(self.name_zh) else ""
         return f"reach {reach} ({name})" if name else f"reach {reach}"
 
+    def fingerprint(self) -> str:
+        """Hash of what routing depends on: a state belongs to the network that has the same."""
+        digest = hashlib.sha256(self.downstream.astype(np.int32).tobytes())
+        for values in (self.length_m, self.slope, self.width_m, self.manning_n):
+            digest.update(values.astype(np.float64).tobytes())
+        return digest.hexdigest()[:16]
+
     def lonlat(self) -> tuple[NDArray[np.float64], ...]:
         """Longitude and latitude of the ends of the reaches in WGS-84 degrees."""
         return self.grid.to_lonlat(self.x_m, self.y_m)
@@ -166,7 +175,8 @@ def _network(
         )
     cell_km2 = (spec.spacing_m / 1000.0) ** 2
     kept = found.cell_reach[found.cell_reach >= 0]
-    local = np.bincount(kept, minlength=len(found.downstream)) * cell_km2
+    counts = np.bincount(kept, minlength=len(found.downstream))
+    local = np.asarray(counts * cell_km2, np.float64)
     upstream = accumulated(found.downstream, local)
     share = np.clip(np.log(np.maximum(upstream, 1e-6) / 20.0) / np.log(100.0), 0.0, 1.0)
     lines = rivers.lines if rivers is not None else ()
@@ -194,7 +204,7 @@ def _network(
 
 
 def accumulated(
-    downstream: NDArray[np.int32], local: NDArray[np.float64]
+    downstream: NDArray[np.signedinteger[Any]], local: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Sum of a quantity over each reach and all reaches above it."""
     total = local.astype(np.float64).copy()

@@ -133,7 +133,7 @@ def _downstream_first(rivers: list[River], path: Path) -> tuple[River, ...]:
             river = left[0]
             raise DataError(
                 path,
-                f"river {river.name_zh} flows into {river.downstream}, which does not reach the sea",
+                f"river {river.name_zh} flows into {river.downstream}, which never reaches the sea",
             )
         done += ready
         known |= {river.name_zh for river in ready}

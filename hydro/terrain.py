@@ -19,6 +19,7 @@ from jinghu.grid.spec import GridSpec
 from jinghu.hydro.rivers import Rivers
 
 GENERATED = "generated from river lines; not a survey"
+TERRAIN_VERSION = 1  # grows when the generated terrain changes: stored networks are built again
 SEA_M = -12.0
 
 _BED_M = 400.0
@@ -93,7 +94,9 @@ def read_dem(path: Path, crs: str | None = None) -> xr.Dataset:
     try:
         with rasterio.open(path) as source:
             if source.crs is None:
-                raise DataError(path, "no coordinate reference system; assign one (gdal_edit -a_srs)")
+                raise DataError(
+                    path, "no coordinate reference system; assign one (gdal_edit -a_srs)"
+                )
             values = source.read(1, masked=True).astype(np.float32).filled(np.nan)
             transform, bounds, found = source.transform, source.bounds, source.crs
     except rasterio.errors.RasterioIOError as error:
