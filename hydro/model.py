@@ -8,13 +8,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from jinghu.grid.errors import ConfigError, DataError
+from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs, check
 from jinghu.grid.spec import GridSpec
 from jinghu.hydro import runoff
 from jinghu.hydro.gauges import PlacedGauge
 from jinghu.hydro.network import RiverNetwork, runoff_weights
 from jinghu.hydro.routing import RoutingMethod, final_state, route
+from jinghu.hydro.runoff import RunoffParams
 
 _M3_PER_MM_KM2 = 1000.0
 
@@ -35,7 +36,7 @@ class ModelParams:
         Groundwater flow at a cold start.
     """
 
-    runoff: runoff.RunoffParams = field(default_factory=runoff.RunoffParams)
+    runoff: RunoffParams = field(default_factory=RunoffParams)
     method: RoutingMethod = RoutingMethod.MUSKINGUM_CUNGE
     initial_wetness: float = 0.8
     initial_baseflow_m3_s_km2: float = 0.01
@@ -87,6 +88,7 @@ class Basin:
 def simulate(
     basin: Basin,
     rain: xr.Dataset,
+    step_s: float,
     gauges: Sequence[PlacedGauge],
     params: ModelParams,
     state: FloodState | None = None,
@@ -100,6 +102,8 @@ def simulate(
     rain
         ``rainfall_amount(time, y, x)`` in mm in the step that ends at ``time``, equal steps, no
         missing values in the basin.
+    step_s
+        Length of a step in s.
     gauges
         Gauges.
     params
@@ -120,9 +124,6 @@ def simulate(
     """
     check(rain, "rainfall_amount", dims=("time", "y", "x"))
     times = rain["time"].values
-    if len(times) < 2:
-        raise DataError("rain", "two steps at least are needed: they tell the step")
-    step_s = float((times[1] - times[0]) / np.timedelta64(1, "s"))
     amounts = rain["rainfall_amount"].values.reshape(len(times), -1)[:, basin.cell_id]
     if state is None:
         stores = runoff.initial_stores(
@@ -140,6 +141,7 @@ def simulate(
         xr.DataArray(q_lateral, dims=("time", "reach"), coords={"time": times}),
         method=params.method,
         initial=None if state is None else state.channel,
+        step_s=step_s,
     )
     flows = _flows(basin.network, routed, gauges)
     stored = [runoff.stored_mm(s, params.runoff).sum() for s in (stores, land.stores_mm)]

@@ -112,6 +112,7 @@ def route(
     *,
     method: RoutingMethod = RoutingMethod.MUSKINGUM_CUNGE,
     initial: xr.Dataset | None = None,
+    step_s: float | None = None,
 ) -> xr.Dataset:
     """Route lateral inflow through a network.
 
@@ -127,6 +128,8 @@ def route(
     initial
         State that `final_state` took from an earlier run at the same step; by default the steady
         flow under the inflow of the first step.
+    step_s
+        Length of a step, by default that between the times; needed where there is only one.
 
     Returns
     -------
@@ -141,7 +144,7 @@ def route(
     """
     inflow = _checked_inflow(network, q_lateral)
     times = inflow["time"].values
-    step_s = _step_seconds(times)
+    step_s = _step_seconds(times, step_s)
     parts = segments(network, step_s)
     lateral = inflow.values.astype(np.float64)
     state = _initial_state(network, parts, method, lateral[0], initial)
@@ -203,16 +206,17 @@ def _checked_inflow(network: RiverNetwork, q_lateral: xr.Dataset | xr.DataArray)
     return ordered
 
 
-def _step_seconds(times: NDArray[np.datetime64]) -> float:
+def _step_seconds(times: NDArray[np.datetime64], wanted_s: float | None) -> float:
     """Constant step of times in seconds; numbers without a unit are seconds."""
-    if len(times) < 2:
+    if len(times) == 0 or (len(times) == 1 and wanted_s is None):
         raise DataError("inflow", "two times at least are needed: they tell the step")
     differences = np.diff(times)
     timed = np.issubdtype(differences.dtype, np.timedelta64)
     steps = np.asarray(differences / np.timedelta64(1, "s") if timed else differences, np.float64)
-    if not (steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-9)):
+    step_s = float(steps[0]) if wanted_s is None else wanted_s
+    if not (step_s > 0 and np.allclose(steps, step_s, rtol=1e-9)):
         raise DataError("inflow", "times do not grow at a constant step")
-    return float(steps[0])
+    return step_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.warp import calculate_default_transform, reproject
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 
 from jinghu.grid.errors import DataError
@@ -62,12 +62,14 @@ def generate_terrain(spec: GridSpec, rivers: Rivers, seed: int) -> xr.Dataset:
     hills = base + 0.22 * ridge * share * fine
     edge = _PLAIN_EDGE_M / spec.spacing_m
     plain = gaussian_filter(_inside(spec, rivers.plains).astype(np.float64), edge)
-    low = 3.0 + 1e-4 * np.minimum(distance, 20_000.0)
+    sea = _inside(spec, rivers.sea)
+    shore = distance_transform_edt(~sea) * spec.spacing_m if sea.any() else np.inf
+    low = 3.0 + 2e-4 * np.minimum(np.minimum(distance, shore), 20_000.0) + 0.2 * fine
     elevation = (1.0 - plain) * np.maximum(hills, low) + plain * low
     off_line = np.maximum(distance - 0.75 * spec.spacing_m, 0.0)
     in_bed = np.exp(-((off_line / _BED_M) ** 2))
     elevation = (1.0 - in_bed) * elevation + in_bed * bed
-    elevation = np.where(_inside(spec, rivers.sea), SEA_M, elevation)
+    elevation = np.where(sea, SEA_M, elevation)
     return _dataset(spec, elevation, GENERATED)
 
 

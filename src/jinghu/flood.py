@@ -3,17 +3,16 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from jinghu.configs.settings import HydroSettings, Settings
+from jinghu.configs.settings import Settings
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
-from jinghu.grid.spec import GridSpec
 from jinghu.grid.states import load_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, parse_cycle_name, to_numpy
@@ -92,8 +91,10 @@ def flood(
     )
     before, since = _state_before(best, time, store, basin, log)
     observed = _known(best.sel(time=best["time"] > since), basin, log)
-    past, state = simulate(basin, observed, gauges, params, before)
-    coming, _ = simulate(basin, _to_horizon(forecast, time, settings.hydro), gauges, params, state)
+    step_s = float(np.diff(best["time"].values[:2])[0] / np.timedelta64(1, "s"))
+    past, state = simulate(basin, observed, step_s, gauges, params, before)
+    rain = _to_horizon(forecast, to_numpy(time), step_s, settings.hydro.horizon_h)
+    coming, _ = simulate(basin, rain, step_s, gauges, params, state)
     flows = xr.concat(
         [past.isel(time=[-1]), coming],
         "time",
@@ -106,7 +107,7 @@ def flood(
     flows.attrs["water_balance_error"] = max(errors, key=abs)
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
-    every = _every(best, settings.hydro)
+    every = max(1, round(settings.hydro.step_min * 60.0 / step_s))
     return FloodOutcome(
         flows.isel(time=slice(None, None, every)),
         _summary(network, gauges, flows),
@@ -179,7 +180,7 @@ def _state_before(
         return None, start
     since = to_numpy(parse_cycle_name(soil[0]))
     state = FloodState(soil[1], channel[1])
-    if since < start or (since - start) % step or times[-1] - since < 2 * step:
+    if since < start or (since - start) % step or since >= times[-1]:
         log.degrade(f"flood state of {soil[0]} does not join the rain record: cold start")
         return None, start
     same = np.array_equal(state.soil["cell_id"].values, basin.cell_id)
@@ -203,25 +204,19 @@ def _known(rain: xr.Dataset, basin: Basin, log: StageLog) -> xr.Dataset:
     return rain.assign(rainfall_amount=(("time", "y", "x"), known, attrs("rainfall_amount")))
 
 
-def _to_horizon(forecast: xr.Dataset, time: datetime, hydro: HydroSettings) -> xr.Dataset:
+def _to_horizon(
+    forecast: xr.Dataset, time: np.datetime64, step_s: float, horizon_h: float
+) -> xr.Dataset:
     """Forecast rain, then none up to the horizon."""
-    step = forecast["time"].values[0] - to_numpy(time)
-    n = max(2, int(np.timedelta64(timedelta(hours=hydro.horizon_h)) / step))
-    amounts = forecast["rainfall_amount"].values
-    rain = np.zeros((n, *amounts.shape[1:]), np.float32)
-    rain[: len(amounts)] = np.nan_to_num(amounts[:n], nan=0.0)
-    spec = GridSpec.of(forecast)
+    n = max(1, round(horizon_h * 3600.0 / step_s))
+    known = forecast["rainfall_amount"].values[:n]
+    rain = np.zeros((n, *known.shape[1:]), np.float32)
+    rain[: len(known)] = np.where(np.isnan(known), np.float32(0), known)
+    step = np.timedelta64(round(step_s * 1000), "ms")
     return xr.Dataset(
         {"rainfall_amount": (("time", "y", "x"), rain, attrs("rainfall_amount"))},
-        coords={"time": to_numpy(time) + step * np.arange(1, n + 1), **spec.coords()},
+        coords={"time": time + step * np.arange(1, n + 1)},
     )
-
-
-def _every(best: xr.Dataset, hydro: HydroSettings) -> int:
-    """Steps of the model in one step of the published hydrographs."""
-    times = best["time"].values
-    step_min = (times[1] - times[0]) / np.timedelta64(1, "m")
-    return max(1, round(hydro.step_min / float(step_min)))
 
 
 def _summary(
