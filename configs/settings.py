@@ -118,7 +118,12 @@ class HydroSettings(_Frozen):
     gauges: ConfigPath = CONFIGS / "shaoxing" / "gauges.csv"
     initial_wetness: float = Field(0.8, ge=0, le=1, description="of tension storage at cold start")
     horizon_h: float = Field(24.0, gt=0)
-    step_min: int = Field(15, ge=1)
+    step_min: int = Field(12, ge=1, description="of the published hydrographs")
+    method: Literal["muskingum-cunge", "muskingum", "kinematic"] = "muskingum-cunge"
+    terrain_seed: int = 0
+    burn_rivers: bool = Field(
+        True, description="false where the DEM is finer than the river lines are true"
+    )
 
 
 class WebhookSettings(_Frozen):
