@@ -146,6 +146,9 @@ class WarningSettings(_Frozen):
     database: str = "sqlite:///warnings.db"
     sender: str = "jinghu@localhost"
     status: Literal["Actual", "Exercise", "Test"] = "Actual"
+    answer_key_file: ConfigPath | None = Field(
+        None, description="key that signs answer links; beside the database where absent"
+    )
     audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 
