@@ -243,6 +243,11 @@ def _prf_hz(unambiguous_range_100m: int) -> float:
     return _SPEED_OF_LIGHT_M_S / (2 * 100.0 * unambiguous_range_100m)
 
 
+def unambiguous_range(prf_hz: float) -> int:
+    """Unambiguous range in units of 100 m, 0 where the pulse repetition frequency is unknown."""
+    return round(_SPEED_OF_LIGHT_M_S / (2 * prf_hz) / 100) if prf_hz > 0 else 0
+
+
 def _moments(
     buffer: NDArray[np.uint8], offsets: NDArray[np.int64], first: np.void
 ) -> dict[str, Moment]:
