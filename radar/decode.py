@@ -9,7 +9,7 @@ from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_layout import MAGIC
 from jinghu.radar.volume import Volume
 
-_SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3}|SIM\d{2})_", re.ASCII)
+_SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3})_", re.ASCII)
 _FOREIGN = {
     b"AR2V": "NEXRAD level II, which this version cannot read yet",
     b"ARCH": "NEXRAD level II, which this version cannot read yet",
