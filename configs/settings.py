@@ -174,6 +174,22 @@ class Settings(_Frozen):
         )
         return self.model_copy(update={"store": root, "warnings": warnings})
 
+    def with_engine(self, engine: str | None) -> "Settings":
+        """Return the same settings with another engine of the nowcast.
+
+        Raises
+        ------
+        ConfigError
+            Where there is no such engine.
+        """
+        if engine is None:
+            return self
+        try:
+            nowcast = NowcastSettings.model_validate(self.nowcast.model_dump() | {"engine": engine})
+        except ValidationError:
+            raise ConfigError(f"engine {engine!r} is neither jinghu nor pysteps") from None
+        return self.model_copy(update={"nowcast": nowcast})
+
 
 def load(path: Path) -> Settings:
     """Read settings from a YAML file; ``${VARIABLE:-default}`` is taken from the environment.

@@ -64,6 +64,9 @@ def cycle(
     radar: Annotated[list[Path] | None, typer.Option(help="Volumes or folders.")] = None,
     stations: Annotated[list[Path] | None, typer.Option(help="Station reports.")] = None,
     store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Who extrapolates: jinghu, or pysteps to compare.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one forecast cycle from what is there."""
@@ -71,7 +74,7 @@ def cycle(
     from jinghu.cycle import CycleInputs, cycle_time, run_cycle
     from jinghu.report import cycle_report, print_report
 
-    settings = load(config).with_store(store)
+    settings = load(config).with_store(store).with_engine(engine)
     now = datetime.now(UTC)
     inputs = CycleInputs(
         cycle_time(time, now, settings),
