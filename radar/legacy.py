@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
-from jinghu.radar.radials import following, refuse_if_scattered, scarred
+from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
 
@@ -48,6 +48,9 @@ HEADER = np.dtype(
         "itemsize": RADIAL_BYTES,
     }
 )  # fmt: skip
+_LAYOUT = ("first_ref_m", "first_dop_m", "ref_gate_m", "dop_gate_m", "ref_gates", "dop_gates",
+           "ref_pointer", "vel_pointer", "width_pointer", "vel_resolution", "nyquist",
+           "unambiguous_range")  # fmt: skip
 ANGLE_DEG = 180.0 / 4096 / 8
 _LIVE_BYTES = (16, 17, 20, 21, 22, 23, 28, 29, 30, 36, 37, 38, 40, 42, 43, 82, *range(84, 91))
 # Bytes of a header that do not change from radial to radial: they do so between sweeps at most.
@@ -84,6 +87,11 @@ def decode(data: bytes, source: str, site: RadarSite, damage: tuple[str, ...]) -
     dropped = len(data) - len(offsets) * RADIAL_BYTES
     if dropped:
         problems += (f"{dropped} bytes belong to no whole radial",)
+    problems += missing(
+        headers["elevation_number"].astype(np.int64),
+        headers["radial_number"].astype(np.int64),
+        headers["state"].astype(np.int64),
+    )
     sweeps = _sweeps(buffer, offsets, headers, times)
     if headers["state"][-1] != _VOLUME_END:
         problems += (f"it ends in sweep {len(sweeps)}, before the end of the volume",)
@@ -189,15 +197,16 @@ def _trusted(data: bytes, offsets: NDArray[np.int64], scars: int, source: str) -
 
 
 def _like_their_sweep(headers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark radials at the elevation and with the gates of their sweep."""
+    """Mark radials at the elevation and with the layout of their sweep."""
     fits = np.ones(len(headers), bool)
     elevation = _elevation(headers)
     for number in np.unique(headers["elevation_number"]):
         inside = headers["elevation_number"] == number
         fits[inside] &= np.abs(elevation[inside] - np.median(elevation[inside])) < 1.0
-        for name in ("ref_gates", "dop_gates", "ref_pointer", "vel_pointer", "ref_gate_m"):
-            values = headers[name][inside].astype(np.int64)
-            fits[inside] &= values == np.bincount(values).argmax()
+        layout = headers[list(_LAYOUT)][inside]
+        values, which, count = np.unique(layout, return_inverse=True, return_counts=True)
+        if len(values) > 1:
+            fits[inside] &= which == count.argmax()
     return fits
 
 

@@ -2,7 +2,8 @@
 
 What can be checked is the header: it must be plausible, hold the bytes that all headers hold, and
 follow from the radial before it in number, azimuth and time. **A changed byte inside gate data
-cannot be detected**: what is inside a radial with a sound header is believed. Headers are 3 to 5 %
+cannot be detected**, nor a radial whose head and tail come from two radials of one size: what is
+inside a radial with a sound header, followed by another one, is believed. Headers are 3 to 5 %
 of a file; if several of them are hit at separate places, gate data are hit some twenty times as
 often in radials that look sound, and the file is refused as a whole (`refuse_if_scattered`).
 """
@@ -94,6 +95,29 @@ def following(
     return np.asarray(
         _best_chain(cut, numbers, azimuth_deg.astype(np.float64), time_s, spacing, interval)
     )
+
+
+def missing(
+    cut: NDArray[np.int64], number: NDArray[np.int64], state: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Name what lacks between the first and the last radial: numbers, beginnings, ends of cuts.
+
+    States: 0 begins a cut, 3 the volume, 5 an RHI; 2 ends a cut, 4 the volume, 6 an RHI.
+    """
+    step = number[1:] - number[:-1]
+    same = cut[1:] == cut[:-1]
+    numbered = not same.any() or (step == 1)[same].mean() >= _MIN_NUMBERED
+    lost = int((step - 1)[same].sum()) if numbered else 0
+    begins = np.concatenate([[True], ~same])
+    ends = np.concatenate([~same, [False]])  # the end of the volume is another matter
+    open_cuts = int((begins & ~np.isin(state, (0, 3, 5))).sum())
+    open_cuts += int((ends & ~np.isin(state, (2, 4, 6))).sum())
+    problems: tuple[str, ...] = ()
+    if lost:
+        problems += (f"{lost} radials are missing inside sweeps",)
+    if open_cuts:
+        problems += (f"{open_cuts} beginnings or ends of sweeps are missing",)
+    return problems
 
 
 def _numbers(cut: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.radar import standard_index
-from jinghu.radar.radials import following, refuse_if_scattered, scarred
+from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_index import FIXED_RADIAL_BYTES, Index, gather, moment_table, records
 from jinghu.radar.standard_layout import (
@@ -35,6 +35,7 @@ _PHASED_ARRAY = 16
 _MAX_SITE_OFFSET_M = 2000.0
 _MAX_RAYS = 4096  # of a cut
 _MAX_GATE_M = 5000.0
+_MAX_FIRST_GATE_M = 50_000.0
 _OFF_CUT_DEG = 1.0
 _RARE = 0.1  # radials of a cut that scale their moments unlike the others: damage, not a format
 _HEIGHT_SCANS = (2, 5)  # scan types: RHI, several RHI
@@ -81,6 +82,11 @@ def decode(
     dropped = len(data) - start - int(sizes.sum())
     sweeps, lies = _sweeps(buffer, radials, cuts, source)
     problems = damage + radials.problems + lies
+    problems += missing(
+        headers["elevation_number"].astype(np.int64),
+        headers["radial_number"].astype(np.int64),
+        headers["state"].astype(np.int64),
+    )
     if dropped:
         problems += (f"{dropped} bytes belong to no whole radial",)
     if headers["state"][-1] not in (4, 6):
@@ -224,7 +230,8 @@ def _odd_moments(
         rows = np.flatnonzero(cut == number)
         values, which, count = np.unique(signature[rows], return_inverse=True, return_counts=True)
         if len(values) > 1:
-            odd[rows] = (count / len(rows) < _RARE)[which]
+            single = (count == 1) & (count.max() >= 3)
+            odd[rows] = ((count / len(rows) < _RARE) | single)[which]
     return odd
 
 
@@ -265,6 +272,8 @@ def _sweeps(
                 f"the header puts cut {number} at {fixed:.4g} deg, its radials at {seen:.4g}"
             )
             fixed = seen
+        moments = _moments(buffer, radials.offsets[rows], cut)
+        _check_gates(moments, int(number), source)
         nyquist, prf = float(cut["nyquist"]), float(cut["prf"][0])
         sweeps.append(
             Sweep(
@@ -273,7 +282,7 @@ def _sweeps(
                 ray_elevation_deg=elevation,
                 time_s=_times(mine),
                 nyquist_m_s=nyquist if 0 <= nyquist < 1000 else 0.0,
-                moments=_moments(buffer, radials.offsets[rows], cut, f"{source}: cut {number}"),
+                moments=moments,
                 prf_hz=prf if 0 <= prf < 1e5 else 0.0,
             )
         )
@@ -281,7 +290,7 @@ def _sweeps(
 
 
 def _moments(
-    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: np.void, source: str
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: np.void
 ) -> dict[str, Moment]:
     """Gather each data type of a cut; rays that lack it, or scale it otherwise, are not scanned."""
     table = moment_table(buffer, offsets)
@@ -299,7 +308,7 @@ def _moments(
         width = int(first["bin_length"])
         gates = int(same["length"].max()) // width
         codes = gather(buffer, same, len(offsets), gates, width)
-        gate_m = _gate_m(cut, data_type, source)
+        gate_m = _gate_m(cut, data_type)
         moments[name] = Moment(
             codes=codes if width == 2 else codes.astype(np.uint8),
             scale=float(first["scale"]),
@@ -311,13 +320,16 @@ def _moments(
     return moments
 
 
-def _gate_m(cut: np.void, data_type: int, source: str) -> float:
-    """Gate length of a data type; DataError where the table of cuts gives an impossible one."""
-    name = "doppler_resolution" if data_type in DOPPLER_TYPES else "log_resolution"
-    gate_m = float(cut[name])
-    if gate_m > FOLDED_RESOLUTION:
-        gate_m = (gate_m - FOLDED_RESOLUTION) / 100
-    if not 0 < gate_m <= _MAX_GATE_M or abs(int(cut["start_range"])) > 50_000:
-        cause = f"gates of {gate_m:g} m from {cut['start_range']} m on cannot be"
-        raise DataError(source, cause)
-    return gate_m
+def _gate_m(cut: np.void, data_type: int) -> float:
+    """Gate length of a data type by the table of cuts."""
+    gate_m = float(cut["doppler_resolution" if data_type in DOPPLER_TYPES else "log_resolution"])
+    return (gate_m - FOLDED_RESOLUTION) / 100 if gate_m > FOLDED_RESOLUTION else gate_m
+
+
+def _check_gates(moments: Mapping[str, Moment], number: int, source: str) -> None:
+    """Refuse gates that cannot be: the table of cuts lies, and ranges are in no other place."""
+    for moment in moments.values():
+        gate_m, first_m = moment.gate_m, moment.first_gate_m
+        if not 0 < gate_m <= _MAX_GATE_M or abs(first_m) > _MAX_FIRST_GATE_M:
+            cause = f"cut {number}: gates of {gate_m:g} m from {first_m:g} m on cannot be"
+            raise DataError(source, cause)
