@@ -44,7 +44,7 @@ _BANNERS = {
 }
 
 
-def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> str:
+def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now: datetime) -> str:
     """Page of one task.
 
     Parameters
@@ -55,6 +55,8 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> s
         As `jinghu.warnings.queries.get_task` gives it.
     county
         Chinese and English name.
+    now
+        Tells whether the message has expired.
     """
     level = Level[str(task["level"]).upper()]
     title = f"{task['headline_zh']}"
@@ -72,7 +74,7 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> s
             f"{task['unit_name'].removeprefix(county[0])}（{task['role_zh']}）",
             county[1],
         ),
-        _row("有效至", "Valid until", _local(task["expires"]), ""),
+        _row("有效至", "Valid until", _local(task["expires"]), _expired(task["expires"], now)),
         _row("怎么做", "What to do", instruction_zh(level), instruction_en(level)),
         _row("状态", "Status", *_STATUS[str(task["status"])]),
         "</dl>",
@@ -117,9 +119,9 @@ def _form(token: str, note: str, status: str) -> str:
     )
     return (
         f'<form method="post" action="/api/v1/tasks/{escape(token)}">'
-        "<label>备注 <small>Note</small>"
-        f'<textarea name="note" rows="3" maxlength="1000">{escape(note)}</textarea></label>'
-        f'<div class="buttons">{buttons}</div></form>'
+        f"<details{' open' if note else ''}><summary>备注 <small>Note</small></summary>"
+        '<textarea name="note" rows="3" maxlength="1000" aria-label="备注 Note">'
+        f'{escape(note)}</textarea></details><div class="buttons">{buttons}</div></form>'
     )
 
 
@@ -128,6 +130,10 @@ def _ended() -> str:
         '<p class="ended">本次预警已解除，无需答复。'
         '<span class="en">This warning has ended; no answer is needed.</span></p>'
     )
+
+
+def _expired(stamp: str, now: datetime) -> str:
+    return "已过有效期 It has expired" if parse_time(stamp) <= now else ""
 
 
 def _local(stamp: str) -> str:

@@ -166,8 +166,8 @@ def flows(time: datetime) -> xr.Dataset:
         coords={
             "time": times,
             "reach": np.array([11, 12, 13]),
-            "gauge": np.array(["嵊州", "上虞"]),
-            "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"])),
+            "gauge": np.array(["嵊州", "上虞"], object),
+            "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"], object)),
             "gauge_lon": ("gauge", np.array([120.834, 120.862])),
             "gauge_lat": ("gauge", np.array([29.604, 29.70])),
             "gauge_reach": ("gauge", np.array([11, 12])),
