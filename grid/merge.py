@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 
 from jinghu.grid.fields import attrs, check
@@ -188,7 +188,18 @@ def _on_grid(
         params.length_m,
         params.nugget,
     ).reshape(spec.shape)
-    return np.where(np.isnan(estimate), amount, np.maximum(estimate, 0.0))
+    share = _gauge_share(targets, points, params.reach_m).reshape(spec.shape)
+    faded = share * np.maximum(estimate, 0.0) + (1.0 - share) * amount
+    only_gauges = np.where(share > 0, np.maximum(estimate, 0.0), np.nan)
+    return np.where(np.isnan(estimate), amount, np.where(np.isnan(amount), only_gauges, faded))
+
+
+def _gauge_share(
+    targets: NDArray[np.float64], points: NDArray[np.float64], reach_m: float
+) -> NDArray[np.float64]:
+    """Weight of the gauges: 1 to half their reach, fading to 0 at it, so that no edge shows."""
+    nearest = cKDTree(points).query(targets)[0]
+    return np.asarray(np.clip(2.0 * (1.0 - nearest / reach_m), 0.0, 1.0))
 
 
 def _neighbours(
@@ -231,10 +242,20 @@ def _with_amount(radar: xr.Dataset, amount: NDArray[np.float64]) -> xr.Dataset:
 def _adjustment(
     merged: NDArray[np.float64], radar: NDArray[np.float64], params: MergeParams
 ) -> NDArray[np.float64]:
-    """Bounded factor from radar to merged amount, damped where both are small."""
+    """Bounded factor from radar to merged amount, damped where both are small.
+
+    Where the radar's hour is not known the factor is that of the nearest cell where it is: a
+    radar's bias does not end there. Without any it is 1.
+    """
     damping_mm = 0.2
-    factor = (merged + damping_mm) / (np.nan_to_num(radar) + damping_mm)
-    return np.clip(factor, params.factor_min, params.factor_max)
+    factor = np.clip(
+        (merged + damping_mm) / (radar + damping_mm), params.factor_min, params.factor_max
+    )
+    known = np.isfinite(factor)
+    if not known.any():
+        return np.ones_like(factor)
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return np.asarray(factor[tuple(nearest)])
 
 
 def _at_gauges(

@@ -14,16 +14,33 @@ from jinghu.radar.polar import DRY_DBZ, PolarSweep
 class ClutterParams:
     """Thresholds of the filters.
 
-    Ground echo is shallow and does not move: it vanishes in the sweep above
-    (Steiner & Smith 2002, J. Atmos. Oceanic Technol. 19, 673-686) and has no radial velocity.
+    Ground echo is shallow, does not move and is small: it vanishes in the sweep above
+    (Steiner & Smith 2002, J. Atmos. Oceanic Technol. 19, 673-686), has no radial velocity and
+    stands out of the gates around it. The core of a shower does too, but reaches the sweep above.
     """
 
     echo_dbz: float = 10.0
     steep_db: float = 25.0  # drop to the sweep above that rain does not show
     still_steep_db: float = 12.0  # the same where the echo stands still
     still_m_s: float = 1.0
+    spike_db: float = 10.0  # above the median of the gates around
+    spike_steep_db: float = 6.0  # the same drop where the echo is such a spike
     max_height_m: float = 3000.0  # above it the sweep above tells nothing about the ground
     speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
+
+    def limits(self) -> NDArray[np.float64]:
+        """Thresholds in the order in which the kernel takes them."""
+        return np.array(
+            [
+                self.echo_dbz,
+                self.steep_db,
+                self.still_steep_db,
+                self.still_m_s,
+                self.spike_db,
+                self.spike_steep_db,
+                self.max_height_m,
+            ]
+        )
 
 
 def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
@@ -38,15 +55,7 @@ def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
                 sweep.velocity_m_s,
                 _seen_above(sweep, above),
                 _heights(sweep),
-                np.array(
-                    [
-                        params.echo_dbz,
-                        params.steep_db,
-                        params.still_steep_db,
-                        params.still_m_s,
-                        params.max_height_m,
-                    ]
-                ),
+                params.limits(),
             )
         out.append(replace(sweep, dbz=dbz))
     return out
@@ -128,7 +137,7 @@ def _without_clutter(
     limits: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Echo that drops too steeply to the sweep above becomes missing."""
-    echo_dbz, steep_db, still_steep_db, still_m_s, max_height_m = limits
+    echo_dbz, steep_db, still_steep_db, still_m_s, spike_db, spike_steep_db, max_height_m = limits
     n_rays, n_gates = dbz.shape
     out = dbz.copy()
     for ray in range(n_rays):
@@ -139,9 +148,27 @@ def _without_clutter(
                 continue
             drop = value - max(above, np.float32(-5.0))
             still = velocity_m_s[ray, gate] < still_m_s
-            if drop > steep_db or (still and drop > still_steep_db):
+            clutter = drop > steep_db or (still and drop > still_steep_db)
+            if not clutter and drop > spike_steep_db:
+                clutter = value > _median_around(dbz, ray, gate) + spike_db
+            if clutter:
                 out[ray, gate] = np.nan
     return out
+
+
+@numba.njit(cache=True)
+def _median_around(dbz: NDArray[np.float32], ray: int, gate: int) -> float:
+    """Median of the known gates in the 5 x 5 around; dry ones count as no echo."""
+    n_rays, n_gates = dbz.shape
+    values = np.empty(25, np.float32)
+    n = 0
+    for i in range(-2, 3):
+        row = (ray + i) % n_rays
+        for j in range(max(gate - 2, 0), min(gate + 3, n_gates)):
+            if not np.isnan(dbz[row, j]):
+                values[n] = dbz[row, j]
+                n += 1
+    return float(np.median(values[:n]))
 
 
 def blocked_rays(sweeps: list[PolarSweep], params: ClutterParams) -> list[NDArray[np.bool_]]:

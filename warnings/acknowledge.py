@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from jinghu.grid.times import isoformat
 from jinghu.warnings.database import record
 from jinghu.warnings.tables import task
 
+LINK_LIFE = timedelta(hours=24)
 _MAX_NOTE = 1000
 _KEY_BYTES = 32
 
@@ -38,6 +39,19 @@ class Link:
     event_id: str
     recipient_id: int
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How answer links are made: the address of the service, and the key."""
+
+    public_url: str
+    key: bytes
+
+    def url(self, event_id: str, recipient_id: int, made_at: datetime) -> str:
+        """Address of a recipient's answer page: the same in every attempt to deliver it."""
+        token = make_token(Link(event_id, recipient_id, made_at + LINK_LIFE), self.key)
+        return f"{self.public_url.rstrip('/')}/t/{token}"
 
 
 def answer_key_path(configured: Path | None, database: str, store: Path) -> Path:
@@ -113,14 +127,15 @@ def read_token(token: str, key: bytes, now: datetime) -> Link:
 def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -> str:
     """Record an answer; returns the status of the task afterwards.
 
-    A later answer replaces an earlier one; a closed task stays closed. The answer and the end of
-    its waiting time commit together, so that nobody who answered is called on again.
+    A later answer replaces an earlier one; a task that has ended stays as it is. The answer and
+    the end of its waiting time commit together, so that nobody who answered is called on again.
 
     Raises
     ------
     DataError
         Where there is no such task.
     """
+    note = note[:_MAX_NOTE]
     with engine.begin() as connection:
         found = connection.execute(
             select(task).where(
@@ -129,20 +144,22 @@ def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -
         ).first()
         if found is None:
             raise DataError("answer link", "there is no such task")
-        if found.status == "CLOSED":
-            return "CLOSED"
+        if found.level == 0:
+            return str(found.status)
         connection.execute(
             update(task)
             .where(task.c.task_id == found.task_id)
             .values(
                 status=said.value,
                 answered_at=isoformat(now),
-                note=note[:_MAX_NOTE],
+                note=note,
                 due_at=None,
             )
         )
         subject = f"{link.event_id}/{link.recipient_id}"
-        record(connection, now, f"recipient {link.recipient_id}", said.value, subject, {})
+        record(
+            connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
+        )
     return said.value
 
 
