@@ -59,11 +59,12 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         Tells whether the message has expired.
     """
     level = Level[str(task["level"]).upper()]
-    title = f"{task['headline_zh']}"
+    title = str(task["headline_zh"])
+    ended = level is Level.NONE or task["status"] == "CLOSED"
+    shown = ("解除", "ended") if ended else (level.zh, level.en)
     parts = [
         _banner(str(task["message_status"])),
-        f'<main><p class="level"><b>{escape(task["hazard_zh"])}{escape(level.zh)}</b>'
-        f" {escape(level.en)}</p>",
+        f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
         "<dl>",
@@ -79,8 +80,7 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         _row("状态", "Status", *_STATUS[str(task["status"])]),
         "</dl>",
     ]
-    closed = task["status"] == "CLOSED"
-    parts.append(_ended() if closed else _form(token, str(task["note"]), str(task["status"])))
+    parts.append(_ended() if ended else _form(token, str(task["note"]), str(task["status"])))
     return _page(title, level.en, "".join(parts) + "</main>")
 
 

@@ -104,7 +104,7 @@ function drawPanel() {
   const counties = new Map(data.map.outlines.map((o) => [o.code, o]));
   const draw = {
     warnings: () => warningsPanel(data.warnings, counties, state.warning, chooseWarning, data.warningsFailure),
-    point: () => pointPanel(data.point, data.near, cursor),
+    point: () => pointPanel(data.point, data.near, cursor, state.point !== null),
     gauges: () => (data.gauge
       ? gaugePanel(data.gauge, cursor, () => { data.gauge = null; drawPanel(); })
       : gaugesPanel(data.gauges, chooseGauge)),
@@ -163,6 +163,8 @@ async function choosePoint(x, y) {
   state.point = { lon: +place.lon.toFixed(5), lat: +place.lat.toFixed(5) };
   state.tab = "point";
   writeHash();
+  data.point = null;
+  drawPanel();
   await loadPoint();
 }
 

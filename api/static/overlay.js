@@ -78,11 +78,16 @@ export class Overlay {
       paths.forEach((path) => c.stroke(path));
     };
     const { nx, ny, spacing_m: d } = this.map.grid;
+    c.save(); // neighbours are cut off somewhere outside: nothing is drawn there
+    c.beginPath();
+    c.rect(0, 0, nx * d, ny * d);
+    c.clip();
     stroke(this.rivers, "rgba(4, 10, 16, .55)", 3.4);
     stroke(this.rivers, "rgba(120, 190, 235, .85)", 1.5);
     stroke(this.others, "rgba(140, 155, 165, .5)", 0.9);
     stroke(this.mine, "rgba(4, 10, 16, .8)", 3.6);
     stroke(this.mine, "rgba(245, 248, 250, .92)", 1.5);
+    c.restore();
     c.strokeStyle = "#3a4d5b";
     c.lineWidth = px;
     c.strokeRect(0, 0, nx * d, ny * d);

@@ -82,7 +82,7 @@ def test_json_then_form_then_page(told):
 def test_a_closed_task_stays_closed(told):
     client, token, engine = told
     with engine.begin() as connection:
-        connection.execute(task.update().values(status="CLOSED"))
+        connection.execute(task.update().values(status="CLOSED", level=0, due_at=None))
     answer = client.post(f"/api/v1/tasks/{token}", json={"answer": "HANDLED"})
     assert answer.json() == {"status": "CLOSED"}
     assert "无需答复" in client.get(f"/t/{token}").text

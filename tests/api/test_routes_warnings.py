@@ -7,7 +7,7 @@ from tests.api.conftest import NX, STEP, TIME, WET, Site
 from jinghu.warnings.cap import validate
 
 URL = "/api/v1/warnings"
-IDENTIFIER = "rainstorm-330683-20190809T1630Z-001"
+IDENTIFIER = "rainstorm-330683-20190809T1630Z-test-001"
 CELL = WET[0] * NX + WET[1]
 ATOM = "{http://www.w3.org/2005/Atom}"
 
