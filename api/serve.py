@@ -29,6 +29,8 @@ def run_server(app: FastAPI, host: str, port: int) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket, so that a port that is taken is one line and no traceback."""
+    if not 0 <= port <= 65535:  # the socket library finds out too late to close what it opened
+        raise ConfigError(f"port {port} is not between 0 and 65535")
     everywhere = host == "::"
     dual = everywhere and socket.has_dualstack_ipv6()
     try:
@@ -36,8 +38,6 @@ def listen(host: str, port: int) -> socket.socket:
             return socket.create_server(("0.0.0.0", port), backlog=512)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=512, dualstack_ipv6=dual)
-    except OverflowError as error:
-        raise ConfigError(f"port {port}: {error}") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             cause = "the port is in use; name another with --port"

@@ -23,7 +23,8 @@ function frame(height, times, top, label) {
   const every = span > 10 * 3600e3 ? 6 * 3600e3 : span > 5 * 3600e3 ? 3600e3 : 1800e3;
   const offset = 8 * 3600e3; // whole hours of Beijing
   for (let t = Math.ceil((times[0] + offset) / every) * every - offset; t <= times[times.length - 1]; t += every) {
-    node.append(svg("text", { x: x(t), y: height - 3, "text-anchor": "middle" }, beijing(t).clock));
+    const anchor = x(t) > W - RIGHT - 14 ? "end" : "middle";
+    node.append(svg("text", { x: x(t) + (anchor === "end" ? RIGHT : 0), y: height - 3, "text-anchor": anchor }, beijing(t).clock));
   }
   return { node, x, y };
 }
