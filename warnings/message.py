@@ -27,6 +27,19 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Largest amount that speaks for the level, and its window.
+
+    ``reached`` is False where the threshold is not reached (any more) and the level is only kept;
+    ``window_h`` is 0 where it is kept because the data do not tell.
+    """
+
+    reached: bool
+    peak_mm: float
+    window_h: int
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One warning message, immutable once sent."""
 
@@ -38,11 +51,11 @@ class Message:
     level: Level
     county: County
     city_zh: str
+    city_en: str
     sent: datetime
     onset: datetime
     expires: datetime
-    peak_mm: float
-    window_h: int
+    evidence: Evidence
     areas: tuple[Area, ...]
     references: tuple[Reference, ...]
     event_id: str
@@ -100,38 +113,59 @@ def description_zh(message: Message) -> str:
     """What is happening, in Chinese, in Beijing time."""
     if message.action is Action.CANCEL:
         return f"{message.county.name_zh}{message.hazard.zh}预警于{_local(message.sent)}解除。"
-    parts = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
-    return (
-        f"{message.city_zh}{message.county.name_zh}部分区域{message.window_h}小时雨量"
-        f"（实况加预报）将达或已达{message.peak_mm:.0f}毫米，自{_local(message.onset)}起"
-        f"达到{message.level.zh}标准。涉及2.5公里网格：{parts}。"
-    )
+    found, level = message.evidence, message.level.zh
+    cells = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
+    if found.reached:
+        what = (
+            f"{found.window_h}小时雨量（实况加预报）将达或已达{found.peak_mm:.0f}毫米，"
+            f"自{_local(message.onset)}起达到{level}标准"
+        )
+    elif found.window_h:
+        what = (
+            f"{found.window_h}小时雨量（实况加预报）为{found.peak_mm:.0f}毫米，"
+            f"接近{level}标准，预警继续有效"
+        )
+    else:
+        what = f"资料不全，不足以判断雨势减弱，{level}预警继续有效"
+    place = f"{message.city_zh}{message.county.name_zh}"
+    return f"{place}部分区域{what}。涉及2.5公里网格：{cells}。"
 
 
 def description_en(message: Message) -> str:
     """What is happening, in English."""
     if message.action is Action.CANCEL:
         return f"The {message.hazard.en} warning ended at {_local_en(message.sent)} (UTC+8)."
-    parts = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
-    return (
-        f"Rain of {message.peak_mm:.0f} mm in {message.window_h} h (observed plus forecast) is"
-        f" reached or expected in parts of {message.county.name_en}; {message.level.en} level from"
-        f" {_local_en(message.onset)} (UTC+8). Cells of 2.5 km: {parts}."
-    )
-
-
-def phone_text(message: Message, level: Level) -> str:
-    """Text of one recipient's message: the level is that of the place where they stand."""
-    if level is Level.NONE:
-        return (
-            f"{_mark_zh(message.status)}您所在位置的{message.hazard.zh}预警已解除。"
-            f" The {message.hazard.en} warning at your place has ended."
+    found, level = message.evidence, message.level.en
+    cells = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
+    amount = f"Rain of {found.peak_mm:.0f} mm in {found.window_h} h (observed plus forecast)"
+    place = f"parts of {message.county.name_en}"
+    if found.reached:
+        what = (
+            f"{amount} is reached or expected in {place}; {level} level from"
+            f" {_local_en(message.onset)} (UTC+8)"
         )
-    return (
-        f"{_mark_zh(message.status)}【{message.hazard.zh}{level.zh}预警】{message.county.name_zh}，"
-        f"{_local(message.onset)}起。{instruction_zh(level)}"
-        f" {level.en.capitalize()} {message.hazard.en} warning. {instruction_en(level)}"
-    )
+    elif found.window_h:
+        what = f"{amount} is close to the {level} level in {place}; the warning stands"
+    else:
+        what = f"Too little is observed in {place} to tell that the rain is over; {level} stands"
+    return f"{what}. Cells of 2.5 km: {cells}."
+
+
+def phone_text_zh(status: str, hazard: Hazard, level: Level, place: str) -> str:
+    """Text for one person in Chinese: the level is that of the place they look after."""
+    mark = _mark_zh(status)
+    if level is Level.NONE:
+        return f"{mark}【{hazard.zh}预警解除】{place}：{instruction_zh(level)}"
+    return f"{mark}【{hazard.zh}{level.zh}预警】{place}：{instruction_zh(level)}"
+
+
+def phone_text_en(status: str, hazard: Hazard, level: Level) -> str:
+    """Text for one person in English."""
+    mark = _mark_en(status)
+    if level is Level.NONE:
+        return f"{mark}{hazard.en.capitalize()} warning at your place: {instruction_en(level)}"
+    title = f"{level.en.capitalize()} {hazard.en} warning at your place"
+    return f"{mark}{title}: {instruction_en(level)}"
 
 
 def _local(time: datetime) -> str:

@@ -232,7 +232,7 @@ def cap_validate(
     files: Annotated[list[Path], typer.Argument(help="CAP 1.2 XML.")], as_json: JsonOption = False
 ) -> None:
     """Validate CAP 1.2 files by our rules."""
-    from jinghu.commands import validate_cap
+    from jinghu.warning_commands import validate_cap
 
     bad = False
     for file, problems in validate_cap(files):
@@ -247,6 +247,18 @@ def cap_validate(
         raise typer.Exit(3)
 
 
+@cap_app.command("export")
+def cap_export(
+    identifier: Annotated[str, typer.Argument(help="Identifier of the alert.")],
+    config: ConfigOption,
+) -> None:
+    """Write an alert as CAP 1.2 to stdout, byte for byte as it was issued."""
+    from jinghu.configs.settings import load
+    from jinghu.warning_commands import export_cap
+
+    sys.stdout.buffer.write(export_cap(identifier, load(config)))
+
+
 @audience_app.command("import")
 def audience_import(
     file: Annotated[Path, typer.Argument(help="CSV of recipients.")],
@@ -254,10 +266,29 @@ def audience_import(
     config: ConfigOption,
 ) -> None:
     """Import recipients; bad rows are listed."""
-    from jinghu.commands import import_audience
     from jinghu.configs.settings import load
+    from jinghu.warning_commands import import_audience
 
     import_audience(file, crs, load(config), _console())
+
+
+@audience_app.command("match")
+def audience_match(
+    alert: Annotated[str, typer.Option(help="Identifier of the alert.")],
+    config: ConfigOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the recipients in the cells of an alert, by role and level."""
+    from jinghu.configs.settings import load
+    from jinghu.warning_commands import match_audience
+
+    found = match_audience(alert, load(config))
+    if as_json:
+        _emit(found)
+        return
+    typer.echo(f"{found['alert']}: {found['recipients']} recipients in {found['cells']} cells")
+    for name, n in (found["roles"] | found["levels"]).items():
+        typer.echo(f"  {name}: {n}")
 
 
 def _later(name: str, what: str) -> None:
