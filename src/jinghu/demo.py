@@ -35,7 +35,7 @@ _MAX_HOURS = 6.0
 _GAUGES = 150
 _ANSWERING = 0.4  # share of those told who answer before the next cycle
 _MARK = "demo.txt"  # what shows that a store is a demo's, which the next demo may clear
-_PARTS = ("incoming", "cycles", "obs", "state", "quarantine")
+_PARTS = ("incoming", "cycles", "obs", "state", "static", "quarantine")
 
 
 @dataclass(frozen=True, slots=True)
