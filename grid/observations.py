@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -53,8 +54,7 @@ def record_analysis(store: Store, analysis: xr.Dataset, time: datetime, step: ti
         _write_index(path, index - {isoformat(time)})
     group = zarr.open_group(path, mode="r+", zarr_format=3)
     for name in _VARIABLES:
-        target = group[name]
-        assert isinstance(target, zarr.Array)
+        target = _array(group, name)
         values = analysis[name].values
         if target.dtype == np.int16:
             values = _as_int16(values, float(str(target.attrs["scale_factor"])))
@@ -101,29 +101,39 @@ def _midnight(time: datetime) -> datetime:
 
 
 def _preallocate(path: Path, spec: GridSpec, time: datetime, step: timedelta) -> None:
-    """Lay a day of empty steps; chunks are written when their analysis comes."""
+    """Lay a day of empty steps; chunks are written when their analysis comes.
+
+    One empty step is written and the arrays are then lengthened, which costs nothing: a whole
+    empty day would be encoded chunk by chunk only to be left out.
+    """
     n = timedelta(days=1) // step
     times = to_numpy(_midnight(time)) + np.arange(n) * np.timedelta64(step)
-    shape = (n, *spec.shape)
+    shape = (1, *spec.shape)
     dims = ("time", "y", "x")
     variables = {
-        "rainfall_rate": (dims, _empty(shape, np.nan, np.float32), attrs("rainfall_rate")),
-        "quality": (dims, _empty(shape, np.nan, np.float32), attrs("quality")),
-        "state": (dims, _empty(shape, 255, np.uint8), attrs("state")),
+        "rainfall_rate": (dims, np.full(shape, np.nan, np.float32), attrs("rainfall_rate")),
+        "quality": (dims, np.full(shape, np.nan, np.float32), attrs("quality")),
+        "state": (dims, np.full(shape, 255, np.uint8), attrs("state")),
     }
-    chunks = (1, *spec.shape)
-    encoding = {
-        "rainfall_rate": packed(RATE_SCALE, shape, chunks, shards=False),
-        "quality": packed(0.001, shape, chunks, shards=False),
-        "state": {"chunks": chunks, "_FillValue": 255},
+    encoding: dict[str, dict[str, object]] = {
+        "rainfall_rate": packed(RATE_SCALE, shape, shape, shards=False),
+        "quality": packed(0.001, shape, shape, shards=False),
+        "state": {"chunks": shape, "_FillValue": 255, "fill_value": 255},
+        "time": {"units": "seconds since 1970-01-01", "dtype": "int64", "chunks": (n,)},
     }
     temporary = durable.temporary_beside(path)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_zarr(temporary, xr.Dataset(variables, coords={"time": times, **spec.coords()}), encoding)
+    day = xr.Dataset(variables, coords={"time": times[:1], **spec.coords()})
+    write_zarr(temporary, day, encoding)
+    group = zarr.open_group(temporary, mode="r+", zarr_format=3)
+    for name in (*_VARIABLES, "time"):
+        _array(group, name).resize((n, *_array(group, name).shape[1:]))
+    _array(group, "time")[:] = times.astype("datetime64[s]").astype(np.int64)
     durable.fsync_tree(temporary)
     durable.rename_durable(temporary, path)
 
 
-def _empty(shape: tuple[int, ...], value: float, dtype: type) -> np.ndarray:
-    """Constant array that takes no memory."""
-    return np.broadcast_to(np.array(value, dtype), shape)
+def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+    found = group[name]
+    assert isinstance(found, zarr.Array)
+    return found

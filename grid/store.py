@@ -243,6 +243,7 @@ def packed(
         "dtype": "int16",
         "scale_factor": scale,
         "_FillValue": np.int16(-32768),
+        "fill_value": np.int16(-32768),  # of chunks that were never written
         "chunks": chunks,
     }
     if shards:

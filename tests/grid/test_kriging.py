@@ -10,7 +10,7 @@ ALL = np.nan
 
 
 def weights_in_primal_form(target, points, drift, target_drift):
-    """Kriging weights (Wackernagel 2003, eq. 37.8): minimise the variance, unbiased in the drift."""
+    """Kriging weights (Wackernagel 2003, ch. 37): least variance, unbiased in the drift."""
     k = len(points)
     basis = np.stack([np.ones(k), drift], axis=1) if drift is not None else np.ones((k, 1))
     ends = np.array([1.0, target_drift]) if drift is not None else np.array([1.0])
