@@ -151,7 +151,8 @@ def _joins(
     if line.downstream == SEA:
         return mouth
     below = [i for i, other in enumerate(lines) if other.name_zh == line.downstream and i in paths]
-    if not below:  # the next river lies outside this terrain
+    x, y, _ = line.points(spec, spec.spacing_m / 4)
+    if not below or spec.cell_of_xy(x[-1], y[-1]) < 0:  # they meet outside this terrain
         return mouth
     path = paths[below[0]]
     row, col = np.divmod(path, spec.nx)
