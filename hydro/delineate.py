@@ -123,32 +123,9 @@ def _joined_links(
         if main[after] == number and tree.river[path[0]] == tree.river[members[after][-1]]:
             members[after][:0] = path
         joined[number] = after
-    _lengthen_outlets(members, below, joined, tree, min_length_m)
     for number in range(len(members) - 1, -1, -1):
         joined[number] = joined[joined[number]]
     return joined
-
-
-def _lengthen_outlets(
-    members: list[list[int]],
-    below: list[int],
-    joined: list[int],
-    tree: FlowTree,
-    min_length_m: float,
-) -> None:
-    """Join an outlet's short link to the largest one above it; the others leave on their own."""
-    above: dict[int, list[int]] = {}
-    for number, after in enumerate(below):
-        if joined[number] == number and after >= 0:
-            above.setdefault(after, []).append(number)
-    for number, entering in above.items():
-        if below[number] >= 0 or float(tree.step_m[members[number]].sum()) >= min_length_m:
-            continue
-        main = max(entering, key=lambda link: float(tree.area_km2[members[link][-1]]))
-        members[main] += members[number]
-        joined[number] = main
-        for link in entering:
-            below[link] = -1
 
 
 def _rank(number: int, members: list[list[int]], after: int, tree: FlowTree) -> tuple[bool, float]:

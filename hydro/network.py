@@ -181,7 +181,7 @@ def _network(
     lines = rivers.lines if rivers is not None else ()
     row, col = np.divmod(found.last_cell, spec.nx)
     start_row, start_col = np.divmod(found.first_cell, spec.nx)
-    length = np.maximum(found.length_m, params.min_length_m)  # lone cells at the edge are shorter
+    length = np.maximum(found.length_m, params.min_length_m)  # a last one may be shorter
     return RiverNetwork(
         downstream=found.downstream,
         length_m=length,
