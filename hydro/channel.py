@@ -24,7 +24,7 @@ _DRY = 1e-30  # m3/s; less does not flow (and its powers would underflow)
 _MIN_X = -5.0  # a negative weight of the inflow is needed where diffusion is strong
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def fifth_root(value: float) -> float:
     """Fifth root of a positive number to 1e-9, without ``pow``."""
     if value <= _DRY:
@@ -36,12 +36,12 @@ def fifth_root(value: float) -> float:
     return u
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def solve_storage(cubic: float, quintic: float, water: float) -> float:
     """Root u >= 0 of ``cubic u^3 + quintic u^5 = water``; u is the fifth root of a discharge.
 
     The seed is the smaller of the roots of the two terms alone, from the bits of the exponent;
-    four Halley steps bring it to rounding.
+    three Halley steps bring it to 1e-12.
     """
     if water <= _DRY:
         return 0.0
@@ -51,7 +51,7 @@ def solve_storage(cubic: float, quintic: float, water: float) -> float:
         np.int64(np.float64(third).view(np.int64) // 3 + _THIRD).view(np.float64),
         np.int64(np.float64(fifth).view(np.int64) // 5 + _FIFTH).view(np.float64),
     )
-    for _ in range(4):
+    for _ in range(3):
         u2 = u * u
         a = cubic * u2
         b = quintic * u2 * u2
@@ -61,7 +61,7 @@ def solve_storage(cubic: float, quintic: float, water: float) -> float:
     return u
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def kinematic_step(kc: float, storage: float, mean_inflow: float, lateral: float) -> float:
     """Outflow at the end of an implicit kinematic step.
 
@@ -73,7 +73,7 @@ def kinematic_step(kc: float, storage: float, mean_inflow: float, lateral: float
     return min(u * u * u * u * u, water)
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def cunge_weights(kc: float, kd: float, reference: float) -> tuple[float, float]:
     """Weights (theta, X) of the end of the step and of the inflow, at a discharge.
 
@@ -99,7 +99,7 @@ def cunge_weights(kc: float, kd: float, reference: float) -> tuple[float, float]
     return theta, max(_MIN_X, min(weight, 0.5, theta * courant))
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def cunge_step(
     kc: float,
     kd: float,
@@ -146,7 +146,7 @@ def cunge_step(
     return left, end, storage + mean_inflow + lateral - left
 
 
-@numba.njit(cache=True, inline="always")
+@numba.njit(cache=True, inline="always", error_model="numpy")
 def muskingum_step(
     travel: float,
     weight: float,
@@ -182,6 +182,16 @@ def muskingum_step(
 
 
 @numba.njit(cache=True)
+def levels(downstream: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Longest way from a head to each segment, in segments."""
+    out = np.zeros(len(downstream), np.int64)
+    for i in range(len(downstream)):
+        if downstream[i] >= 0:
+            out[downstream[i]] = max(out[downstream[i]], out[i] + 1)
+    return out
+
+
+@numba.njit(cache=True, error_model="numpy")
 def steady_weights(kc: Array, kd: Array, reference: Array) -> Array:
     """X of every segment at a discharge."""
     out = np.empty(len(kc))
@@ -190,7 +200,7 @@ def steady_weights(kc: Array, kd: Array, reference: Array) -> Array:
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def sweep_cunge(
     downstream: NDArray[np.int64],
     reach: NDArray[np.int64],
@@ -238,7 +248,7 @@ def sweep_cunge(
     return discharge, left
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def sweep_kinematic(
     downstream: NDArray[np.int64],
     reach: NDArray[np.int64],
@@ -272,7 +282,7 @@ def sweep_kinematic(
     return discharge, left
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def sweep_muskingum(
     downstream: NDArray[np.int64],
     reach: NDArray[np.int64],

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
-from jinghu.hydro.channel import steady_weights, sweep_cunge, sweep_kinematic, sweep_muskingum
+from jinghu.hydro.channel import (
+    levels,
+    steady_weights,
+    sweep_cunge,
+    sweep_kinematic,
+    sweep_muskingum,
+)
 from jinghu.hydro.network import RiverNetwork, accumulated
 
 _MAX_SUBSTEPS = 12
@@ -82,6 +88,12 @@ def segments(network: RiverNetwork, step_s: float) -> Segments:
     downstream = np.arange(1, len(reach) + 1)
     below = network.downstream
     downstream[last] = np.where(below >= 0, first[np.maximum(below, 0)], -1)
+    # Segments of one level do not wait for one another: in this order a processor overlaps them.
+    order = np.argsort(levels(downstream), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    downstream = np.where(downstream >= 0, place[downstream], -1)[order]
+    reach, last = reach[order], place[last]
     dx = (network.length_m / pieces)[reach]
     width, slope = network.width_m[reach], network.slope[reach]
     kc = a[reach] * dt / dx

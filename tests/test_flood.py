@@ -161,12 +161,12 @@ def test_network_is_built_once_and_again_where_it_is_damaged(settings, store):
 
 def test_a_dem_takes_the_place_of_the_generated_terrain(settings, store, tmp_path):
     spec = settings.grid.product()
-    row, col = np.mgrid[:120, :120]
-    heights = 20.0 + 2.0 * (119 - row) + 10.0 * np.abs(col - 60)
+    row, col = np.mgrid[:60, :60]
+    heights = 20.0 + 2.0 * (59 - row) + 10.0 * np.abs(col - 30)
     with rasterio.open(
-        tmp_path / "dem.tif", "w", driver="GTiff", width=120, height=120, count=1,
+        tmp_path / "dem.tif", "w", driver="GTiff", width=60, height=60, count=1,
         dtype="float32", crs=spec.crs,
-        transform=rasterio.Affine(2500.0, 0.0, spec.x0_m, 0.0, -2500.0, spec.y0_m + 300_000.0),
+        transform=rasterio.Affine(5000.0, 0.0, spec.x0_m, 0.0, -5000.0, spec.y0_m + 300_000.0),
     ) as file:  # fmt: skip
         file.write(heights.astype(np.float32), 1)
     own = with_hydro(settings, dem=tmp_path / "dem.tif", burn_rivers=False)
