@@ -332,6 +332,9 @@ def read_network(path: Path) -> RiverNetwork:
     version = dataset.attrs.get("jinghu_network_format")
     if version != FORMAT_VERSION:
         raise DataError(path, f"network format {version}, this version reads {FORMAT_VERSION}")
+    wanted = [*_ARRAYS, "downstream", "name_zh", "name_en", "cell_reach"]
+    if missing := [name for name in wanted if name not in dataset]:
+        raise DataError(path, f"no {', '.join(missing)} in the network")
     try:
         ny, nx = dataset["cell_reach"].shape
         at = dataset.attrs
@@ -348,6 +351,6 @@ def read_network(path: Path) -> RiverNetwork:
             **arrays,
         )
     except KeyError as error:
-        raise DataError(path, f"no {error} in the network") from None
+        raise DataError(path, f"no attribute {error} in the network") from None
     validate(network, str(path))
     return network

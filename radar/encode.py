@@ -112,9 +112,8 @@ def _cut(sweep: Sweep, source: str) -> bytes:
     cut["end_angle"], cut["angular_resolution"] = 360.0, 1.0
     cut["start_range"] = int(start)
     for name, kind in (("log_resolution", False), ("doppler_resolution", True)):
-        moment = doppler.get(kind, doppler.get(not kind))
-        assert moment is not None
-        cut[name] = _resolution(moment.gate_m, source)
+        like = doppler[kind] if kind in doppler else doppler[not kind]
+        cut[name] = _resolution(like.gate_m, source)
     cut["maximum_range"] = max(round(m.range_m[-1] + m.gate_m / 2) for m in sweep.moments.values())
     return cut.tobytes()
 

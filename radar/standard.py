@@ -128,7 +128,7 @@ def _headers(
     return _site(header, source, sites), task, np.frombuffer(data, CUT, n_cuts, offset=CUTS_AT)
 
 
-def _site(header: np.void, source: str, sites: dict[str, RadarSite] | None) -> RadarSite:
+def _site(header: np.void, source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
     """Site from the table where there is one; the header must agree to 2 km."""
     code = _text(header["code"])
     latitude, longitude = float(header["latitude"]), float(header["longitude"])

@@ -36,7 +36,8 @@ class Mutant:
 
 
 def original(volume, raw, start, header_bytes):
-    rays, sizes = {}, []
+    rays: dict[bytes, tuple[int, int, float, float]] = {}
+    sizes = []
     for number, sweep in enumerate(volume.sweeps):
         for k in range(sweep.n_rays):
             key = b"".join(n.encode() + m.codes[k].tobytes() for n, m in sweep.moments.items())

@@ -24,7 +24,7 @@ RAYS = {  # counted with `bzcat FILE | wc -c` / 2432
 
 def slow_legacy(raw):
     """cut -> list of (azimuth, elevation, time, {name: codes})."""
-    cuts = {}
+    cuts: dict = {}
     for at in range(0, len(raw) - 2431, 2432):
         ms, day = struct.unpack_from("<IH", raw, at + 28)
         azimuth, _, _, elevation, cut = struct.unpack_from("<5H", raw, at + 36)
@@ -47,7 +47,8 @@ def slow_standard(raw):
     """cut -> list of (azimuth, elevation, time, {name: codes}), and {name: (scale, offset)}."""
     (n_cuts,) = struct.unpack_from("<i", raw, 336)
     at = 416 + 256 * n_cuts
-    cuts, scales = {}, {}
+    cuts: dict = {}
+    scales = {}
     while at < len(raw):
         _, _, _, _, cut = struct.unpack_from("<5i", raw, at)
         azimuth, elevation, seconds, micro, _, n = struct.unpack_from("<ff4i", raw, at + 20)

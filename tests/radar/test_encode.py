@@ -52,7 +52,8 @@ def any_sweep(draw, number):
         gates = draw(st.integers(1, 40))
         field = random.integers(0, np.iinfo(dtype).max, (rays, gates), endpoint=True)
         scale, offset = draw(st.sampled_from([(2.0, 66.0), (100.0, 50.0), (200.0, 5.0)]))
-        moments[name] = Moment(field.astype(dtype), scale, offset, 5, gate_m, gate_m / 2)
+        codes = field.astype(np.uint16) if name == "PHIDP" else field.astype(np.uint8)
+        moments[name] = Moment(codes, scale, offset, 5, gate_m, gate_m / 2)
     elevation = draw(st.integers(-100, 9000)) / 100
     azimuth = (draw(st.floats(0, 360)) + np.arange(rays) * draw(st.sampled_from([1, -1, 9]))) % 360
     micro = draw(st.integers(0, 999_999))
