@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+import threading
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ def run_server(app: FastAPI, host: str, port: int) -> None:
     name = "localhost" if host in ("::", "0.0.0.0") else f"[{host}]" if ":" in host else host
     # On stderr: with --json of other commands stdout carries data only.
     print(f"镜湖 Jinghu: http://{name}:{listening.getsockname()[1]}/", file=sys.stderr, flush=True)
+    threading.Thread(target=app.state.context.warm, daemon=True).start()
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     with listening:
         uvicorn.Server(config).run(sockets=[listening])

@@ -29,11 +29,11 @@ function frame(height, times, top, label) {
   return { node, x, y };
 }
 
-/** Round number above a value: 1, 2 or 5 times a power of ten. */
+/** Round number above a value. */
 export function roundUp(value, least) {
   const v = Math.max(value, least);
   const power = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 5, 10].find((m) => m * power >= v * 0.999) * power;
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].find((m) => m * power >= v * 0.999) * power;
 }
 
 function vertical(chart, time, kind, height) {

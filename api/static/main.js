@@ -185,6 +185,8 @@ async function loadPoint() {
   overlay.cell = cellAt(data.map.grid, x, y);
   redraw();
   data.point = await findJson(`${API}/point?lon=${lon}&lat=${lat}&cycle=${data.index.cycle}`);
+  data.near = null;
+  drawPanel();
   const near = overlay.gauges.filter((g) => g.x != null)
     .sort((a, b) => Math.hypot(a.x - x, a.y - y) - Math.hypot(b.x - x, b.y - y))[0];
   data.near = near ? await findJson(`${API}/gauges/${near.id}?cycle=${data.index.cycle}`) : null;

@@ -128,7 +128,9 @@ async def warnings_are_listed(page: Page) -> None:
 async def a_click_opens_the_point(page: Page) -> None:
     x, y = await place_of_cell(page, 6.5, 5.5)
     await page.click(x, y)
-    await page.until("document.querySelectorAll('#panel svg.chart').length >= 6")
+    await page.until("document.getElementById('panel').textContent.includes('最近测站')")
+    # Rain, five windows, flow and stage of the nearest gauge.
+    assert await page.evaluate("document.querySelectorAll('#panel svg.chart').length") == 8
     text = await page.evaluate("document.getElementById('panel').textContent")
     for words in ("嵊州市", "66", "有雨", "橙色", "最近测站", "嵊州", "生成的地形"):
         assert words in text
