@@ -1,6 +1,6 @@
 """A small world: a 20 x 20 grid near Shaoxing with two counties, its people, its levels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -73,7 +73,7 @@ class World:
             keep[cell] = max(keep[cell], value)
         known[list(unknown)] = False
         onset = np.where(level > 0, 12.0, np.nan).astype(np.float32)
-        fields = {
+        fields: dict[str, np.ndarray] = {
             "warning_level": level,
             "warning_level_kept": keep,
             "warning_onset_lead": onset,
@@ -102,7 +102,7 @@ class World:
 
 
 @pytest.fixture
-def make_world(tmp_path) -> Callable[..., World]:
+def make_world(tmp_path) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(channels=("sms",), status="Actual", name="warnings.db") -> World:
@@ -116,7 +116,7 @@ def make_world(tmp_path) -> Callable[..., World]:
 
 
 @pytest.fixture
-def world(make_world) -> World:
+def world(make_world: Callable[..., World]) -> World:
     return make_world()
 
 

@@ -174,7 +174,7 @@ def test_everybody_is_last_told_the_level_of_where_they_stand(world_class, histo
             )
         ):
             last[person, event] = level
-        heard = {}
+        heard: dict[int, int] = {}
         for (person, _), level in last.items():
             heard[person] = max(heard.get(person, 0), level)
         for row in world.rows(select(recipient)):
@@ -185,7 +185,7 @@ def test_everybody_is_last_told_the_level_of_where_they_stand(world_class, histo
             " ORDER BY outbox_id"
         )
     )
-    by_event = {}
+    by_event: dict[tuple[int, str], int] = {}
     for person, event, level in sent:
         assert by_event.get((person, event), 0) != level  # nothing twice in a row
         by_event[person, event] = level

@@ -6,7 +6,13 @@ from datetime import timedelta
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from lxml import etree
 from sqlalchemy import func, select
 
@@ -180,6 +186,8 @@ def test_the_audit_chain_holds_and_breaks_when_edited(world):
 class Lives(RuleBasedStateMachine):
     """Random weather over five cells of two counties, checked against the messages that go out."""
 
+    world_class: type
+
     def __init__(self):
         super().__init__()
         self.world = self.world_class("sqlite://")
@@ -278,10 +286,7 @@ class Lives(RuleBasedStateMachine):
         assert all(r.status == "TOLD" for r in rows)
 
 
-@pytest.mark.usefixtures("world_class")
 def test_lives(world_class):
-    from hypothesis.stateful import run_state_machine_as_test
-
     machine = type("Machine", (Lives,), {"world_class": world_class})
     run_state_machine_as_test(
         machine, settings=settings(deadline=None, max_examples=10, stateful_step_count=12)

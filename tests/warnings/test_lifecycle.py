@@ -4,13 +4,20 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jinghu.warnings import lifecycle
 from jinghu.warnings.levels import Action
-from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Standing, plan_event
+from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing
 
 T0 = datetime(2026, 7, 1, tzinfo=UTC)
 STEP = timedelta(minutes=6)
 PARAMS = LifeParams()
 CELLS = np.arange(3)
+
+
+def plan_event(*arguments) -> Plan:
+    plan = lifecycle.plan_event(*arguments)
+    assert plan is not None
+    return plan
 
 
 def found(level, kept=None, known=None) -> Found:
@@ -27,7 +34,7 @@ def run(sequence, start=None):
     """Levels of cell 0 after each (level, kept, known) cycle, 6 minutes apart."""
     state, out = start, []
     for k, (level, kept, known) in enumerate(sequence):
-        plan = plan_event(
+        plan = lifecycle.plan_event(
             standing({0: state}, T0 + timedelta(days=1)) if state else None,
             CELLS[:1],
             found([level, 0, 0], [kept, 0, 0], [known, True, True]),
@@ -40,7 +47,7 @@ def run(sequence, start=None):
 
 
 def test_nothing_there_nothing_to_do():
-    assert plan_event(None, CELLS, found([0, 0, 0]), T0, PARAMS) is None
+    assert lifecycle.plan_event(None, CELLS, found([0, 0, 0]), T0, PARAMS) is None
 
 
 def test_a_first_level_is_new_and_a_higher_one_raises_at_once():

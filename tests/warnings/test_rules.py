@@ -24,7 +24,7 @@ def windows(amounts_mm, rate_mm_h=None, observed=None) -> xr.Dataset:
     hours = sorted(amounts_mm)
     leads = np.arange(4) * np.timedelta64(60, "m").astype("timedelta64[ns]")
     values = np.array([amounts_mm[h] for h in hours], np.float32)[:, :, None, None]
-    fields = {
+    fields: dict[str, tuple[object, ...]] = {
         "rainfall_amount": (("window", "lead_time", "y", "x"), values, attrs("rainfall_amount"))
     }
     if rate_mm_h is not None:

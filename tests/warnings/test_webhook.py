@@ -8,7 +8,7 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiohttp import web
+from aiohttp import TCPConnector, web
 from aiohttp.abc import AbstractResolver
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,11 +131,14 @@ def test_plain_http_never_leaves_the_house():
         resolve(GuardedResolver(True, True, Names("1.1.1.1")))
 
 
-def post(hook: Webhook, message=MESSAGE, now=NOW, resolver=None) -> str:
+def post(hook: Webhook, message=MESSAGE, now=NOW, resolver: AbstractResolver | None = None):
     async def run():
         async with hook.session(2) as session:
             if resolver is not None:
-                session.connector._resolver._inner = resolver
+                assert isinstance(session.connector, TCPConnector)
+                guard = session.connector._resolver
+                assert isinstance(guard, GuardedResolver)
+                guard._inner = resolver
             return await hook.send(session, message, now)
 
     return asyncio.run(run())
@@ -150,7 +153,7 @@ def post(hook: Webhook, message=MESSAGE, now=NOW, resolver=None) -> str:
     ],
 )  # fmt: skip
 def test_no_spelling_of_an_inner_address_is_connected_to(url):
-    with pytest.raises(DeliveryError, match="private address|not a canonical") as error:
+    with pytest.raises(DeliveryError, match=r"private address|not a canonical") as error:
         post(Webhook("sms", url, SECRET))
     assert error.value.retryable  # the operator can mend it; until then nothing is given up
 
@@ -165,7 +168,7 @@ def serve(handler, then):
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]
+        port = runner.addresses[0][1]
         try:
             return await asyncio.to_thread(then, port)
         finally:
