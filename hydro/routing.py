@@ -243,10 +243,9 @@ def _initial_state(
 ) -> _State:
     """State to start from: that of an earlier run, or the steady flow under an inflow."""
     if initial is not None:
-        found = initial.attrs.get("network"), initial.attrs.get("method")
-        if found != (network.fingerprint(), method.value) or initial.sizes.get("segment") != len(
-            parts.reach
-        ):
+        found = tuple(initial.attrs.get(name) for name in ("network", "method", "step_s"))
+        wanted = network.fingerprint(), method.value, parts.step_s * parts.substeps
+        if found[:2] != wanted[:2] or not np.isclose(found[2] or 0.0, wanted[2], rtol=1e-9):
             raise DataError("initial state", "is of another network, method or time step")
         return _State(
             initial["outflow_m3_s"].values.astype(np.float64),

@@ -1,7 +1,7 @@
 """Flood stage of a cycle: the network of the installation, the state carried on, hydrographs."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ class FloodOutcome:
 
     dataset: xr.Dataset | None
     summary: dict[str, object]
-    state: Mapping[str, xr.Dataset]
+    state: dict[str, xr.Dataset]
 
 
 def flood(
@@ -192,8 +192,9 @@ def _state_before(
     if not same or state.channel.attrs.get("network") != basin.network.fingerprint():
         log.degrade(f"flood state of {soil[0]} is of another network: cold start")
         return None, start
-    if state.channel.attrs.get("method") != method:
-        log.degrade(f"flood state of {soil[0]} is of another method of routing: cold start")
+    known = state.channel.attrs.get("method"), state.channel.attrs.get("step_s")
+    if known != (method.value, float(step / np.timedelta64(1, "s"))):
+        log.degrade(f"flood state of {soil[0]} is of another method or time step: cold start")
         return None, start
     return state, since
 

@@ -85,6 +85,8 @@ def test_a_state_of_another_network_is_refused(new_network):
     other = new_network([1, -1], length_m=1500.0)
     with pytest.raises(DataError, match="another network"):
         route(other, inflow_of(np.ones((3, 2))), initial=state)
+    with pytest.raises(DataError, match="time step"):
+        route(new_network([1, -1]), inflow_of(np.ones((3, 2)), 720), initial=state)
 
 
 def test_segments_follow_the_courant_number(new_network):
