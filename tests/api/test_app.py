@@ -1,8 +1,12 @@
 """What holds for all routes: problems, OpenAPI, headers."""
 
 import re
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from tests.api.conftest import TIME, Site, make_settings
 
 
@@ -117,3 +121,47 @@ def test_bad_boundaries_are_named(tmp_path):
         answer = client.get("/api/v1/map")
     assert answer.status_code == 500
     assert "broken.geojson" in answer.json()["detail"]
+
+
+PLACES = (
+    "/api/v1/cycles/{}/manifest",
+    "/api/v1/cycles?before={}",
+    "/api/v1/frames/{}",
+    "/api/v1/frames/20190809T1630Z/{}/rate/20190809T1630Z",
+    "/api/v1/frames/20190809T1630Z/fast/{}/20190809T1630Z",
+    "/api/v1/frames/20190809T1630Z/fast/rate/{}",
+    "/api/v1/point?lon={}&lat=29.5",
+    "/api/v1/point?lon=120.8&lat=29.5&frame={}",
+    "/api/v1/gauges/{}",
+    "/api/v1/reaches/{}",
+    "/api/v1/warnings?bbox={}",
+    "/api/v1/warnings?since={}",
+    "/api/v1/warnings?cell={}",
+    "/api/v1/warnings?after={}&limit={}",
+    "/api/v1/warnings/{}",
+    "/api/v1/warnings/{}.cap",
+    "/t/{}",
+    "/static/{}",
+)
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.datetimes().map(lambda t: t.isoformat() + "Z"),
+    st.sampled_from(["../" * 5 + "etc/passwd", "1,2,3,4", "-1e400,0,0,0", "20190809T9999Z", "%00"]),
+)
+
+
+@pytest.fixture(scope="module")
+def lasting(site):
+    with site.client(raise_server_exceptions=False) as found:
+        yield found
+
+
+@given(place=st.sampled_from(PLACES), text=TEXTS)
+@hypothesis_settings(deadline=None, max_examples=250)
+def test_no_text_breaks_the_service(lasting, place, text):
+    answer = lasting.get(place.replace("{}", quote(text, safe="")))
+    assert answer.status_code < 500, (place, text, answer.text)
+    if answer.status_code >= 400 and not place.startswith("/t/"):
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -105,6 +105,27 @@ def test_pages_end_without_a_cursor(client):
     assert page["next"] is None
 
 
+def test_pages_of_several_and_the_order_of_the_feed(tmp_path):
+    from tests.api.conftest import make_settings, publish_cycle, warn_people
+
+    settings = make_settings(tmp_path)
+    coarse = publish_cycle(settings, TIME, with_flows=False)
+    amount = coarse["rainfall_amount"].values
+    amount[:, :, 1, 8] = amount[:, :, *WET]  # as much in Xinchang
+    coarse["rainfall_rate"].values[:, 1, 8] = 20.0
+    warn_people(settings, coarse, TIME)
+    with Site(settings, TIME).client() as client:
+        whole = ids(client)
+        assert len(whole) == 2
+        first = client.get(URL, params={"limit": 1}).json()
+        second = client.get(URL, params={"limit": 1, "after": first["next"]}).json()
+        pages = [first["features"][0]["id"], second["features"][0]["id"]]
+        assert (pages, second["next"]) == (whole, None)
+        feed = etree.fromstring(client.get(f"{URL}/feed.atom").content)
+        entries = [e.findtext(f"{ATOM}id", "").rsplit("/", 1)[1] for e in feed.iter(f"{ATOM}entry")]
+        assert entries == whole[::-1]
+
+
 def test_not_modified_until_something_changes(client):
     first = client.get(URL, params={"active": True})
     tag = first.headers["etag"]

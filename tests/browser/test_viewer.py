@@ -80,12 +80,8 @@ def test_a_forecaster_at_work(address, tmp_path):
     asyncio.run(work())
 
 
-async def frame_of(page: Page) -> str:
-    return str(await page.evaluate("document.body.dataset.frame"))
-
-
 async def keys_move_the_time(page: Page) -> None:
-    assert (await frame_of(page)).endswith("/rate/20190809T1630Z")
+    await page.until("document.body.dataset.frame.endsWith('/rate/20190809T1630Z')")
     await page.key("ArrowRight")
     await page.until("document.body.dataset.frame.endsWith('/rate/20190809T1636Z')")
     assert "预报" in await page.evaluate("document.getElementById('valid').textContent")
