@@ -56,7 +56,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> F
         yield
         context.close()
 
-    app = FastAPI(
+    app = problems.ProblemApp(
         title="镜湖 Jinghu",
         summary="Rain, nowcast, flows and warnings of a city",
         version=version("jinghu"),

@@ -1,5 +1,6 @@
 """What routes are given: the context of the application, and the cycle a request is about."""
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,10 +11,12 @@ from fastapi import Depends, Path, Request
 from sqlalchemy import Connection, Engine
 
 from jinghu.api.cache import Lru
+from jinghu.api.mapdata import city_map
 from jinghu.api.problems import ProblemError
 from jinghu.api.published import Published, hydro_part, open_published, rain_part
+from jinghu.api.schemas import MapAnswer
 from jinghu.configs.settings import Settings
-from jinghu.grid.errors import ConfigError
+from jinghu.grid.errors import ConfigError, JinghuError
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.store import Part, Store
 from jinghu.grid.times import cycle_name, parse_cycle_name
@@ -22,6 +25,7 @@ from jinghu.warnings.database import open_database, reading
 from jinghu.warnings.rules import RuleSet, load_rules
 from jinghu.warnings.units import Units, load_units
 
+_log = logging.getLogger("jinghu.api")
 _PARTS_HELD = 12
 _FRAME_BYTES = 64 * 2**20
 _LOOK_BACK = timedelta(minutes=30)  # observed frames that the time axis shows at least
@@ -73,6 +77,19 @@ class Context:
     def rules(self) -> RuleSet:
         """Thresholds, for showing them."""
         return load_rules(self.settings.warnings.rules)
+
+    @cached_property
+    def map(self) -> MapAnswer:
+        """What lies under the rain."""
+        return city_map(self.settings)
+
+    def warm(self) -> None:
+        """Make what the first requests would wait for; what is wrong is told when it is asked."""
+        try:
+            self.newest()
+            _ = self.units, self.rules, self.map
+        except JinghuError as error:
+            _log.warning("%s", error)
 
     def published(self, cycle: str) -> Published | None:
         """Return a cycle's rain products, None where it has none in the store."""

@@ -97,6 +97,7 @@ def _gauge(flows: Flows, k: int) -> Gauge:
         id=str(k),
         name_zh=zh or str(k),
         name_en=en or zh or str(k),
+        river=text_of(data, "gauge", k, "gauge_river"),
         lon=lon,
         lat=lat,
         x_m=None if x is None else round(float(x), 1),
@@ -106,6 +107,8 @@ def _gauge(flows: Flows, k: int) -> Gauge:
         discharge_peak=None if peak is None else number(flow[peak], 3),
         peak_time=None if peak is None else _times(data)[peak],
         level_now=level,
+        warning_level=_number_of(data, k, "gauge_warning_level"),
+        guarantee_level=_number_of(data, k, "gauge_guarantee_level"),
     )
 
 

@@ -142,7 +142,8 @@ def _amount(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8]:
     values = of.products["rainfall_amount"].sel(window=layer.window_h, lead_time=lead).values
     state = of.products["state"].values
     codes = rain_codes(values, state, scale_edges(layer.scale))
-    unseen = np.isin(state, (State.MISSING, State.BLOCKED)) & (codes == 0)
+    never = of.products["window_observed"].sel(window=layer.window_h).values == 0
+    unseen = (never | np.isin(state, (State.MISSING, State.BLOCKED))) & (codes == 0)
     nothing = np.where(state == State.BLOCKED, BLOCKED, MISSING)
     return np.where(unseen, nothing, codes).astype(np.uint8)
 

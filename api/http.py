@@ -1,7 +1,7 @@
 """Small things of HTTP: caching, negotiation, entity tags, headers of every answer."""
 
 import hashlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -45,7 +45,7 @@ def cached(response: Response, seconds: int) -> None:
     response.headers["Cache-Control"] = value
 
 
-def immutable(etag: str) -> MutableMapping[str, str]:
+def immutable(etag: str) -> dict[str, str]:
     """Headers of something that never changes."""
     return {"Cache-Control": "public, max-age=31536000, immutable", "ETag": etag}
 

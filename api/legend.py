@@ -96,7 +96,9 @@ def edges(lower: Sequence[float], top: float) -> NDArray[np.float64]:
         np.linspace(bounds[k], bounds[k + 1], ends[k] - starts[k], endpoint=False)
         for k in range(len(lower))
     ]
-    return np.asarray(np.exp(np.concatenate(parts)))
+    found = np.asarray(np.exp(np.concatenate(parts)))
+    found[starts] = lower  # to the last bit: 100 mm is not below 100 mm
+    return found
 
 
 def rain_scale(
@@ -186,7 +188,7 @@ def rain_codes(
     low
         Lower bounds of the classes, of `edges`.
     """
-    codes = np.searchsorted(low, values, side="right").astype(np.int64)
+    codes = np.searchsorted(low.astype(np.float32), values, side="right").astype(np.int64)
     codes += BLOCK * (state == State.STALE) + 2 * BLOCK * (state == State.FILLED)
     nothing = np.where(state == State.BLOCKED, BLOCKED, MISSING)
     return np.where(np.isnan(values), nothing, codes).astype(np.uint8)

@@ -10,11 +10,45 @@ import shapely
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from jinghu.api.schemas import Lattice, Outline, River
+from jinghu.api.schemas import GridGeometry, Lattice, LonLat, MapAnswer, Outline, River
+from jinghu.configs.settings import Settings
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 
 _LATTICE_POINTS = 25
+
+
+def city_map(settings: Settings) -> MapAnswer:
+    """Put together the map of an installation."""
+    city, spec = settings.city, settings.grid.product()
+    return MapAnswer(
+        city_zh=city.name_zh,
+        city_en=city.name_en,
+        status=settings.warnings.status,
+        grid=geometry(spec),
+        outlines=outlines(city.boundaries, city.code, spec),
+        rivers=rivers(settings.hydro.rivers, spec),
+        lattice=lattice(spec),
+    )
+
+
+def geometry(spec: GridSpec) -> GridGeometry:
+    """Geometry of a grid for those who place its frames."""
+    east, north = spec.x0_m + spec.nx * spec.spacing_m, spec.y0_m + spec.ny * spec.spacing_m
+    x, y = [spec.x0_m, east, east, spec.x0_m], [spec.y0_m, spec.y0_m, north, north]
+    lon, lat = spec.to_lonlat(x, y)
+    return GridGeometry(
+        crs=spec.crs,
+        x0_m=spec.x0_m,
+        y0_m=spec.y0_m,
+        spacing_m=spec.spacing_m,
+        nx=spec.nx,
+        ny=spec.ny,
+        corners=[
+            LonLat(lon=round(float(a), 6), lat=round(float(b), 6))
+            for a, b in zip(lon, lat, strict=True)
+        ],
+    )
 
 
 def outlines(path: Path, city_code: str, spec: GridSpec) -> list[Outline]:

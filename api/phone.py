@@ -44,7 +44,7 @@ _BANNERS = {
 }
 
 
-def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> str:
+def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now: datetime) -> str:
     """Page of one task.
 
     Parameters
@@ -55,13 +55,16 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> s
         As `jinghu.warnings.queries.get_task` gives it.
     county
         Chinese and English name.
+    now
+        Tells whether the message has expired.
     """
     level = Level[str(task["level"]).upper()]
-    title = f"{task['headline_zh']}"
+    title = str(task["headline_zh"])
+    ended = level is Level.NONE or task["status"] == "CLOSED"
+    shown = ("解除", "ended") if ended else (level.zh, level.en)
     parts = [
         _banner(str(task["message_status"])),
-        f'<main><p class="level"><b>{escape(task["hazard_zh"])}{escape(level.zh)}</b>'
-        f" {escape(level.en)}</p>",
+        f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
         "<dl>",
@@ -72,13 +75,12 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str]) -> s
             f"{task['unit_name'].removeprefix(county[0])}（{task['role_zh']}）",
             county[1],
         ),
-        _row("有效至", "Valid until", _local(task["expires"]), ""),
+        _row("有效至", "Valid until", _local(task["expires"]), _expired(task["expires"], now)),
         _row("怎么做", "What to do", instruction_zh(level), instruction_en(level)),
         _row("状态", "Status", *_STATUS[str(task["status"])]),
         "</dl>",
     ]
-    closed = task["status"] == "CLOSED"
-    parts.append(_ended() if closed else _form(token, str(task["note"]), str(task["status"])))
+    parts.append(_ended() if ended else _form(token, str(task["note"]), str(task["status"])))
     return _page(title, level.en, "".join(parts) + "</main>")
 
 
@@ -117,9 +119,9 @@ def _form(token: str, note: str, status: str) -> str:
     )
     return (
         f'<form method="post" action="/api/v1/tasks/{escape(token)}">'
-        "<label>备注 <small>Note</small>"
-        f'<textarea name="note" rows="3" maxlength="1000">{escape(note)}</textarea></label>'
-        f'<div class="buttons">{buttons}</div></form>'
+        f"<details{' open' if note else ''}><summary>备注 <small>Note</small></summary>"
+        '<textarea name="note" rows="3" maxlength="1000" aria-label="备注 Note">'
+        f'{escape(note)}</textarea></details><div class="buttons">{buttons}</div></form>'
     )
 
 
@@ -128,6 +130,10 @@ def _ended() -> str:
         '<p class="ended">本次预警已解除，无需答复。'
         '<span class="en">This warning has ended; no answer is needed.</span></p>'
     )
+
+
+def _expired(stamp: str, now: datetime) -> str:
+    return "已过有效期 It has expired" if parse_time(stamp) <= now else ""
 
 
 def _local(stamp: str) -> str:

@@ -33,11 +33,22 @@ def responses(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {
         code: {
             "description": HTTPStatus(code).phrase,
-            "model": ProblemDetails,
             "content": {MEDIA_TYPE: {"schema": schema}},
         }
         for code in codes
     }
+
+
+class ProblemApp(FastAPI):
+    """An application whose OpenAPI knows problem details."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        found = super().openapi()
+        schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts = schema.pop("$defs", {})
+        found["components"]["schemas"] |= parts | {"ProblemDetails": schema}
+        return found
 
 
 def problem(

@@ -103,7 +103,8 @@ def open_published(part: Part, flows: Part | None) -> Published:
     manifest = part.manifest()
     products, fields = part.open("products.zarr"), part.open("working.zarr")
     try:
-        products["observed_fraction"].load()
+        for name in ("observed_fraction", "window_observed"):
+            products[name].load()  # small, and read with every point
         product, working = GridSpec.of(products), GridSpec.of(fields)
         factor = round(product.spacing_m / working.spacing_m)
         observed = coarsen_mean(fields["observed_rainfall_rate"].values, factor)

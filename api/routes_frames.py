@@ -10,20 +10,18 @@ from jinghu.api.deps import CYCLE_PATTERN, ContextDep, CycleDep, PublishedDep
 from jinghu.api.frames import LAYERS, Layer, frame_bytes, frame_codes, frame_times
 from jinghu.api.http import accepts_gzip, cached, immutable
 from jinghu.api.legend import SCALES
+from jinghu.api.mapdata import geometry
 from jinghu.api.problems import ProblemError, responses
 from jinghu.api.published import Published, number, open_published
 from jinghu.api.schemas import (
     Frame,
     FrameIndex,
     FrameLayer,
-    GridGeometry,
     Legend,
     LegendBreak,
     LegendScale,
-    LonLat,
 )
 from jinghu.grid.errors import ConfigError
-from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name, to_numpy
 
 router = APIRouter(prefix="/api/v1/frames", tags=["frames"])
@@ -118,25 +116,6 @@ def frame(
     else:
         packed = gzip.decompress(packed)
     return Response(packed, headers=headers, media_type="application/octet-stream")
-
-
-def geometry(spec: GridSpec) -> GridGeometry:
-    """Geometry of a grid for those who place its frames."""
-    east, north = spec.x0_m + spec.nx * spec.spacing_m, spec.y0_m + spec.ny * spec.spacing_m
-    x, y = [spec.x0_m, east, east, spec.x0_m], [spec.y0_m, spec.y0_m, north, north]
-    lon, lat = spec.to_lonlat(x, y)
-    return GridGeometry(
-        crs=spec.crs,
-        x0_m=spec.x0_m,
-        y0_m=spec.y0_m,
-        spacing_m=spec.spacing_m,
-        nx=spec.nx,
-        ny=spec.ny,
-        corners=[
-            LonLat(lon=round(float(a), 6), lat=round(float(b), 6))
-            for a, b in zip(lon, lat, strict=True)
-        ],
-    )
 
 
 def _layer(published: Published, layer: Layer, earlier: list[Published]) -> FrameLayer:

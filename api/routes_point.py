@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from jinghu.api.deps import CYCLE_PATTERN, Context, ContextDep, existing_cycle, newest_published
@@ -108,20 +107,21 @@ def _observed(context: Context, published: Published, cell: int) -> Series:
 
 
 def _windows(context: Context, published: Published, cell: int) -> list[WindowSeries]:
-    fraction = published.products["observed_fraction"]
-    zero = np.timedelta64(0, "ns")
+    row, col = (int(v) for v in published.product.row_col(cell))
+    share = published.products["window_observed"].values[:, row, col]
+    hours_of = (int(h) for h in published.products["window"].values)
     return [
         WindowSeries(
             hours=hours,
             values=published.points.series(
                 cell, f"rainfall_amount[{hours}h]", published.lead_minutes
             ),
-            observed_fraction=number(float(fraction.sel(window=hours, lead_time=zero))),
+            observed_fraction=number(share[k]),
             thresholds=[
                 Threshold(level=rule.level.en, level_zh=rule.level.zh, mm=rule.threshold_mm)
                 for rule in sorted(context.rules.rules, key=lambda r: r.threshold_mm)
                 if rule.window_h == hours
             ],
         )
-        for hours in (int(h) for h in published.products["window"].values)
+        for k, hours in enumerate(hours_of)
     ]

@@ -56,7 +56,10 @@ _BODY = {
     "/t/{token}",
     summary="Phone page of a task",
     response_class=HTMLResponse,
-    responses={404: {"description": "The link is not good", "content": {"text/html": {}}}},
+    responses={
+        404: {"description": "The link is not good", "content": {"text/html": {}}},
+        **responses(422, 503),
+    },
 )
 def page(token: TokenPath, context: ContextDep, now: NowDep) -> HTMLResponse:
     """Show what, where and what to do, with three buttons; opening it answers nothing."""
@@ -66,7 +69,9 @@ def page(token: TokenPath, context: ContextDep, now: NowDep) -> HTMLResponse:
             task = get_task(connection, link.event_id, link.recipient_id)
     except DataError as error:
         return HTMLResponse(refused_page(error.cause), 404, _PRIVATE)
-    return HTMLResponse(task_page(token, task, _county(context, task["county"])), headers=_PRIVATE)
+    return HTMLResponse(
+        task_page(token, task, _county(context, task["county"]), now), headers=_PRIVATE
+    )
 
 
 @router.post(

@@ -204,6 +204,7 @@ class Gauge(_Model):
     id: str
     name_zh: str
     name_en: str
+    river: str
     lon: float | None
     lat: float | None
     x_m: float | None
@@ -213,6 +214,8 @@ class Gauge(_Model):
     discharge_peak: float | None
     peak_time: datetime | None
     level_now: float | None = Field(description="m, 1985 national height datum")
+    warning_level: float | None = Field(description="m, where one is on record")
+    guarantee_level: float | None = Field(description="m, where one is on record")
 
 
 class GaugeList(_Model):

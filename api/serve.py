@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+import threading
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ def run_server(app: FastAPI, host: str, port: int) -> None:
     name = "localhost" if host in ("::", "0.0.0.0") else f"[{host}]" if ":" in host else host
     # On stderr: with --json of other commands stdout carries data only.
     print(f"镜湖 Jinghu: http://{name}:{listening.getsockname()[1]}/", file=sys.stderr, flush=True)
+    threading.Thread(target=app.state.context.warm, daemon=True).start()
     config = uvicorn.Config(app, log_level="warning", access_log=False)
     with listening:
         uvicorn.Server(config).run(sockets=[listening])
@@ -29,6 +31,8 @@ def run_server(app: FastAPI, host: str, port: int) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket, so that a port that is taken is one line and no traceback."""
+    if not 0 <= port <= 65535:  # the socket library finds out too late to close what it opened
+        raise ConfigError(f"port {port} is not between 0 and 65535")
     everywhere = host == "::"
     dual = everywhere and socket.has_dualstack_ipv6()
     try:
@@ -36,8 +40,6 @@ def listen(host: str, port: int) -> socket.socket:
             return socket.create_server(("0.0.0.0", port), backlog=512)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=512, dualstack_ipv6=dual)
-    except OverflowError as error:
-        raise ConfigError(f"port {port}: {error}") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             cause = "the port is in use; name another with --port"

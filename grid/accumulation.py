@@ -35,9 +35,12 @@ def step_amounts(rates_mm_h: NDArray[np.float32], step: timedelta) -> NDArray[np
 def coarsen_mean(field: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean over blocks of ``factor`` x ``factor`` cells of the last two axes: conserves water.
 
-    Missing cells are left out of the mean; a block without any value is NaN.
+    Missing cells are left out of the mean; a block without any value is NaN. ConfigError where
+    the blocks do not cover the field.
     """
     *lead, ny, nx = field.shape
+    if ny % factor or nx % factor:
+        raise ConfigError(f"a field of {ny} x {nx} cells cannot be coarsened by {factor}")
     blocks = field.reshape(*lead, ny // factor, factor, nx // factor, factor)
     valid = np.isfinite(blocks)
     count = valid.sum((-3, -1))
@@ -73,6 +76,8 @@ def window_amounts(
     steps = np.diff(times)
     if steps.size == 0 or (steps != steps[0]).any():
         raise ConfigError("history and forecast do not follow one another at one time step")
+    if np.timedelta64(1, "h") % steps[0]:
+        raise ConfigError("the time step of the record does not divide an hour")
     amounts = np.concatenate(
         [history["rainfall_amount"].values, forecast["rainfall_amount"].values]
     )

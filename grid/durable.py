@@ -1,6 +1,7 @@
 """Durable writes: what was renamed into place is whole, and survives a power cut."""
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -28,6 +29,12 @@ def fsync_tree(root: Path) -> None:
 def temporary_beside(target: Path) -> Path:
     """Path of this process's temporary sibling of ``target``."""
     return target.with_name(f"{TEMPORARY}{target.name}-{os.getpid()}")
+
+
+def json_bytes(value: object) -> bytes:
+    """JSON in UTF-8, indented; what is not Unicode (file names of old archives) is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def write_atomic(target: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from jinghu.grid.errors import ConfigError
 
 _A = 6378245.0  # Krasovsky 1940, which GCJ-02 is defined on
 _EE = 0.00669342162296594323
+_CHINA = (72.004, 137.8347, 0.8293, 55.8271)  # west, east, south, north of GCJ-02
 
 
 class Frame(StrEnum):
@@ -50,7 +51,7 @@ def to_wgs84(
 
 
 def to_gcj02(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Convert WGS-84 to GCJ-02 (inside mainland China)."""
+    """Convert WGS-84 to GCJ-02; outside the box of China the two are the same."""
     lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
     dlon, dlat = _gcj_offset(lon, lat)
     return lon + dlon, lat + dlat
@@ -59,7 +60,10 @@ def to_gcj02(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArr
 def _gcj_offset(
     lon: NDArray[np.float64], lat: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Offset GCJ-02 minus WGS-84 in degrees (the published series)."""
+    """Offset GCJ-02 minus WGS-84 in degrees (the published series), 0 outside China."""
+    west, east, south, north = _CHINA
+    inside = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    lon, lat = np.where(inside, lon, 105.0), np.where(inside, lat, 35.0)
     x, y = lon - 105.0, lat - 35.0
     root = np.sqrt(np.abs(x))
     waves = (20.0 * np.sin(6.0 * np.pi * x) + 20.0 * np.sin(2.0 * np.pi * x)) * 2.0 / 3.0
@@ -73,4 +77,4 @@ def _gcj_offset(
     magic = 1.0 - _EE * np.sin(phi) ** 2
     dlat = np.rad2deg(dlat / (_A * (1.0 - _EE) / (magic * np.sqrt(magic))))
     dlon = np.rad2deg(dlon / (_A / np.sqrt(magic) * np.cos(phi)))
-    return dlon, dlat
+    return np.where(inside, dlon, 0.0), np.where(inside, dlat, 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import to_numpy
@@ -25,9 +26,17 @@ def empty_history(spec: GridSpec, time: datetime, step: timedelta, length: timed
 
 
 def rolled(history: xr.Dataset, previous: xr.Dataset | None) -> xr.Dataset:
-    """Return the record with the steps that an earlier record knows filled in."""
+    """Return the record with the steps that an earlier record knows filled in.
+
+    Raises
+    ------
+    ConfigError
+        Where the earlier record is on another grid or has another time step.
+    """
     if previous is None:
         return history
+    if GridSpec.of(previous) != GridSpec.of(history) or _step(previous) != _step(history):
+        raise ConfigError("the earlier rain record is on another grid or has another time step")
     aligned = previous["rainfall_amount"].reindex(time=history["time"])
     values = np.where(
         np.isnan(history["rainfall_amount"].values), aligned.values, history["rainfall_amount"]
@@ -81,6 +90,12 @@ def fitted_to_hour(
     fitted = np.where(known & (mean * steps > _TRACE_MM), scaled, even)
     values[inside] = np.where(np.isnan(fitted), hour, fitted)
     return _with_amounts(history, values)
+
+
+def _step(record: xr.Dataset) -> np.timedelta64:
+    times = record["time"].values
+    step: np.timedelta64 = times[1] - times[0]
+    return step
 
 
 def _with_amounts(history: xr.Dataset, values: NDArray[np.float32]) -> xr.Dataset:

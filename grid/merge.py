@@ -75,19 +75,21 @@ def suspects(gauges: xr.Dataset, params: MergeParams) -> NDArray[np.bool_]:
 
     A gauge is suspect where it differs from the median of its eight nearest neighbours by more
     than ``suspect_mm`` and by more than ``suspect_low_ratio`` (below it) or
-    ``suspect_high_ratio`` (above it) times their mean absolute deviation, at least 1 mm.
+    ``suspect_high_ratio`` (above it) times their mean absolute deviation, at least 1 mm. A gauge
+    without a value is suspect.
     """
-    n = gauges.sizes["station"]
-    if n < 9:
-        return np.zeros(n, bool)
     amount = gauges["rainfall_amount"].values.astype(np.float64)
-    _, index = cKDTree(_points(gauges)).query(_points(gauges), list(range(1, 10)))
-    around = np.sort(amount[np.asarray(index)[:, 1:]], axis=1)
+    silent = ~np.isfinite(amount)
+    if (~silent).sum() < 9:
+        return silent
+    points = _points(gauges)
+    _, index = cKDTree(points[~silent]).query(points, list(range(1, 10)))
+    around = np.sort(amount[~silent][np.asarray(index)[:, 1:]], axis=1)
     median = np.median(around, axis=1)
     spread = np.maximum(np.abs(around - median[:, None]).mean(axis=1), 1.0)
     off = amount - median
     limit = spread * np.where(off < 0, params.suspect_low_ratio, params.suspect_high_ratio)
-    return np.asarray((np.abs(off) > limit) & (np.abs(off) > params.suspect_mm))
+    return np.asarray(silent | ((np.abs(off) > limit) & (np.abs(off) > params.suspect_mm)))
 
 
 def merge(

@@ -37,9 +37,11 @@ class GridSpec:
     ny: int
 
     def __post_init__(self) -> None:
-        """Refuse grids without cells."""
-        if self.spacing_m <= 0 or self.nx < 1 or self.ny < 1:
+        """Refuse grids without cells, and CRS that are not in metres."""
+        numbers = (self.x0_m, self.y0_m, self.spacing_m)
+        if not np.isfinite(numbers).all() or self.spacing_m <= 0 or self.nx < 1 or self.ny < 1:
             raise ConfigError(f"grid {self} needs a positive spacing and at least one cell")
+        _check_crs(self.crs)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -143,10 +145,12 @@ class GridSpec:
         ConfigError
             Where a coordinate is missing or not equidistant.
         """
-        try:
-            x, y, crs = dataset["x"].values, dataset["y"].values, dataset["crs"].attrs["code"]
-        except KeyError as error:
-            raise ConfigError(f"the dataset has no coordinate or attribute {error}") from None
+        for name in ("x", "y", "crs"):
+            if name not in dataset.variables:
+                raise ConfigError(f"the dataset has no coordinate {name}")
+        if "code" not in dataset["crs"].attrs:
+            raise ConfigError("the coordinate crs has no attribute code, e.g. EPSG:4549")
+        x, y, crs = dataset["x"].values, dataset["y"].values, dataset["crs"].attrs["code"]
         spacing = float(dataset["x"].attrs.get("spacing_m", x[1] - x[0] if x.size > 1 else 0.0))
         spec = GridSpec(
             crs, float(x[0]) - spacing / 2, float(y[0]) - spacing / 2, spacing, x.size, y.size
@@ -159,3 +163,15 @@ class GridSpec:
 @cache
 def _transformer(source: str, target: str) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@cache
+def _check_crs(text: str) -> None:
+    """Refuse what is not a projected CRS in metres."""
+    try:
+        crs = pyproj.CRS.from_user_input(text)
+    except pyproj.exceptions.CRSError as error:
+        raise ConfigError(f"grid CRS {text!r}: {error}") from None
+    units = {axis.unit_name for axis in crs.axis_info}
+    if not crs.is_projected or units != {"metre"}:
+        raise ConfigError(f"grid CRS {text!r} is in {', '.join(units)}: a projected one in metres")

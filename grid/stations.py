@@ -1,6 +1,7 @@
 """Station reports: hourly rain from CSV, with every refused row counted and named."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,45 +72,63 @@ def read_hourly_rain(path: Path, frame: Frame) -> StationFile:
         raise DataError(path, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise DataError(path, "not a UTF-8 text file") from None
-    rows = csv.DictReader(text.splitlines())
-    if missing := set(COLUMNS) - set(rows.fieldnames or ()):
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+    except csv.Error as error:
+        raise DataError(path, f"not a CSV table: {error}") from None
+    if missing:
         raise DataError(path, f"columns {sorted(missing)} are missing")
     reports: dict[tuple[str, datetime], HourlyRain] = {}
     refused: list[str] = []
     for number, row in _numbered(rows):
         try:
             report = _parse(row, frame)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, OverflowError) as error:
             refused.append(f"line {number}: {error}")
             continue
         reports[report.station, report.time] = report  # a repeated report replaces the earlier
     return StationFile(str(path), tuple(reports.values()), len(refused), tuple(refused[:_EXAMPLES]))
 
 
-def _numbered(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
-    for row in rows:
-        yield rows.line_num, row
+def _numbered(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Rows with their line numbers; in place of one that is no CSV, what is wrong with it."""
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield rows.line_num + 1, str(error)
+            continue
+        short = [name for name in COLUMNS if row[name] is None]
+        yield rows.line_num, f"cut short, no {', '.join(short)}" if short else row
 
 
-def _parse(row: dict[str, str], frame: Frame) -> HourlyRain:
+def _parse(row: dict[str, str] | str, frame: Frame) -> HourlyRain:
+    if isinstance(row, str):
+        raise ValueError(row)
+    station = row["station"].strip()
+    if not station:
+        raise ValueError("no station name")
     time = datetime.fromisoformat(row["time_utc_end"])
     if time.tzinfo is None:
         raise ValueError(f"time {row['time_utc_end']!r} has no offset")
+    if time.minute or time.second or time.microsecond:
+        raise ValueError(f"time {row['time_utc_end']!r} is not the end of an hour")
     lon, lat = float(row["lon"]), float(row["lat"])
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise ValueError(f"position {lat}, {lon} is not on Earth")
     amount = float(row["rain_mm_1h"] or "nan")
     if np.isnan(amount) or amount in _MISSING:
-        raise ValueError(f"station {row['station']}: no rain value")
+        raise ValueError(f"station {station}: no rain value")
     if not 0 <= amount <= MAX_MM_PER_HOUR:
-        raise ValueError(f"station {row['station']}: {amount} mm in an hour cannot be")
+        raise ValueError(f"station {station}: {amount} mm in an hour cannot be")
     height = float(row["height_0p1m"] or "nan") / 10
     if abs(height) > 9000:
         height = float("nan")
     wgs_lon, wgs_lat = to_wgs84(lon, lat, frame)
-    return HourlyRain(
-        row["station"].strip(), float(wgs_lon), float(wgs_lat), height, time.astimezone(UTC), amount
-    )
+    return HourlyRain(station, float(wgs_lon), float(wgs_lat), height, time.astimezone(UTC), amount)
 
 
 def hourly_rain_on(spec: GridSpec, files: Sequence[StationFile], hour_end: datetime) -> xr.Dataset:

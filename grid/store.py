@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from jinghu.grid import durable
 from jinghu.grid.errors import StoreError
-from jinghu.grid.times import parse_cycle_name
+from jinghu.grid.times import is_cycle_name, parse_cycle_name
 
 PARTS = ("fast", "full")
 Encoding = Mapping[str, Mapping[str, object]]
@@ -40,6 +40,8 @@ class Part:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: {error}") from None
+        if not isinstance(found, dict) or not isinstance(found.get("products"), dict):
+            raise StoreError(f"{path}: names no products")
         return found
 
     def open(self, product: str) -> xr.Dataset:
@@ -91,13 +93,8 @@ class Store:
 
     def latest(self) -> Part | None:
         """Return the newest published part, None in an empty store."""
-        try:
-            cycle, name = (self.root / "LATEST").read_text(encoding="ascii").strip().split("/")
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            raise StoreError(f"{self.root / 'LATEST'}: not of the form CYCLE/PART") from None
-        return self.part(cycle, name)
+        named = _read_latest(self.root / "LATEST")
+        return None if named is None else self.part(*named)
 
     def part(self, cycle: str, name: str) -> Part:
         """Return a published part; StoreError where there is none."""
@@ -116,8 +113,12 @@ class Store:
 
     def cycles(self) -> list[str]:
         """Names of cycles with at least one published part, newest first."""
-        names = (path.parents[1].name for path in self.root.glob("cycles/*/*/manifest.json"))
-        return sorted(set(names), reverse=True)
+        names = (
+            path.parents[1].name
+            for part in PARTS
+            for path in self.root.glob(f"cycles/*/{part}/manifest.json")
+        )
+        return sorted({name for name in names if is_cycle_name(name)}, reverse=True)
 
     def newest_part(self, cycle: str) -> Part | None:
         """Return the fullest published part of a cycle, or None."""
@@ -190,29 +191,48 @@ class PartWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
         manifest = {"cycle": self.cycle, "part": self.name, "products": self._products}
-        text = json.dumps(manifest | self._manifest, ensure_ascii=False, indent=1, default=str)
-        (self.folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
-        if self.store.find(self.cycle, self.name) is not None:
-            # A published part never changes: a repeated run leaves it as it is.
-            shutil.rmtree(self.folder)
-        else:
-            durable.fsync_tree(self.folder)
+        content = durable.json_bytes(manifest | self._manifest)
+        (self.folder / "manifest.json").write_bytes(content)
+        durable.fsync_tree(self.folder)
+        try:
             durable.rename_durable(self.folder, self.target)
             durable.fsync_path(self.store.root / "cycles")
             self.published = True
+        except OSError as cause:
+            # A published part never changes: a repeated run, or the slower of two, leaves it.
+            shutil.rmtree(self.folder)
+            if self.store.find(self.cycle, self.name) is None:
+                raise StoreError(f"{self.target}: {cause.strerror}") from None
         self._point_latest()
 
     def _point_latest(self) -> None:
         """Name this part in LATEST unless a later one is named there."""
         latest = self.store.root / "LATEST"
-        mine = (self.cycle, PARTS.index(self.name))
         try:
-            cycle, name = latest.read_text(encoding="ascii").strip().split("/")
-            if (cycle, PARTS.index(name)) >= mine:
-                return
-        except (FileNotFoundError, ValueError):
-            pass
+            named = _read_latest(latest)
+        except StoreError:  # damaged: what is published now is the best that is known
+            named = None
+        if named is not None and _rank(*named) >= _rank(self.cycle, self.name):
+            return
         durable.write_atomic(latest, f"{self.cycle}/{self.name}\n".encode("ascii"))
+
+
+def _read_latest(path: Path) -> tuple[str, str] | None:
+    """Cycle and part that LATEST names, None where there is no such file."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: {error}") from None
+    cycle, _, name = text.partition("/")
+    if not is_cycle_name(cycle) or name not in PARTS:
+        raise StoreError(f"{path}: {text!r} is not of the form CYCLE/PART")
+    return cycle, name
+
+
+def _rank(cycle: str, name: str) -> tuple[str, int]:
+    return cycle, PARTS.index(name)
 
 
 def packed(
@@ -223,6 +243,7 @@ def packed(
         "dtype": "int16",
         "scale_factor": scale,
         "_FillValue": np.int16(-32768),
+        "fill_value": np.int16(-32768),  # of chunks that were never written
         "chunks": chunks,
     }
     if shards:
@@ -231,7 +252,15 @@ def packed(
 
 
 def write_zarr(path: Path, dataset: xr.Dataset, encoding: Encoding | None = None) -> None:
-    """Write a Dataset as plain Zarr v3 that `xarray.open_zarr` opens."""
+    """Write a Dataset as plain Zarr v3 that `xarray.open_zarr` opens.
+
+    What does not fit into a packed variable becomes the largest value that does; it would come
+    back with the wrong sign otherwise.
+    """
     plain = dataset.drop_encoding()
     named = {name: dict(options) for name, options in (encoding or {}).items()}
+    for name, options in named.items():
+        if "scale_factor" in options:
+            limit = float(str(options["scale_factor"])) * np.iinfo(np.int16).max
+            plain[name] = plain[name].clip(-limit, limit, keep_attrs=True)
     plain.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=named)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from jinghu.grid.errors import ConfigError
 
 BEIJING = timezone(timedelta(hours=8), "UTC+8")
+_CYCLE = "%Y%m%dT%H%MZ"
 
 
 def parse_time(text: str) -> datetime:
@@ -31,15 +32,22 @@ def cycle_name(time: datetime) -> str:
     >>> cycle_name(parse_time("2019-08-09T16:30Z"))
     '20190809T1630Z'
     """
-    return time.astimezone(UTC).strftime("%Y%m%dT%H%MZ")
+    return time.astimezone(UTC).strftime(_CYCLE)
 
 
 def parse_cycle_name(name: str) -> datetime:
     """Inverse of `cycle_name`."""
+    if is_cycle_name(name):
+        return datetime.strptime(name, _CYCLE).replace(tzinfo=UTC)
+    raise ConfigError(f"cycle {name!r} is not of the form 20190809T1630Z")
+
+
+def is_cycle_name(name: str) -> bool:
+    """Whether `cycle_name` writes this name; `strptime` alone takes shorter ones as well."""
     try:
-        return datetime.strptime(name, "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
+        return datetime.strptime(name, _CYCLE).strftime(_CYCLE) == name
     except ValueError:
-        raise ConfigError(f"cycle {name!r} is not of the form 20190809T1630Z") from None
+        return False
 
 
 def to_numpy(time: datetime) -> np.datetime64:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.spec import GridSpec
-from jinghu.hydro.delineate import FlowTree, delineate, flow_tree
+from jinghu.hydro.delineate import delineate
+from jinghu.hydro.flowtree import FlowTree, flow_tree
 from jinghu.hydro.rivers import Rivers
 
 FORMAT_VERSION = 1
@@ -166,9 +167,7 @@ def _network(
     tree: FlowTree, spec: GridSpec, rivers: Rivers | None, params: NetworkParams, source: str
 ) -> RiverNetwork:
     """Reaches of a flow tree with their channel."""
-    found = delineate(
-        tree, spec.spacing_m, params.min_area_km2, params.min_length_m, params.target_length_m
-    )
+    found = delineate(tree, params.min_area_km2, params.min_length_m, params.target_length_m)
     if len(found.downstream) == 0:
         raise DataError(
             source, f"no stream drains {params.min_area_km2:g} km2; lower the threshold"
@@ -182,10 +181,11 @@ def _network(
     lines = rivers.lines if rivers is not None else ()
     row, col = np.divmod(found.last_cell, spec.nx)
     start_row, start_col = np.divmod(found.first_cell, spec.nx)
+    length = np.maximum(found.length_m, params.min_length_m)  # a last one may be shorter
     return RiverNetwork(
         downstream=found.downstream,
-        length_m=found.length_m,
-        slope=np.maximum(found.fall_m / found.length_m, params.min_slope),
+        length_m=length,
+        slope=np.maximum(found.fall_m / length, params.min_slope),
         width_m=params.width_a * upstream**params.width_b,
         manning_n=params.manning_hill + share * (params.manning_plain - params.manning_hill),
         local_area_km2=local,
@@ -332,6 +332,9 @@ def read_network(path: Path) -> RiverNetwork:
     version = dataset.attrs.get("jinghu_network_format")
     if version != FORMAT_VERSION:
         raise DataError(path, f"network format {version}, this version reads {FORMAT_VERSION}")
+    wanted = [*_ARRAYS, "downstream", "name_zh", "name_en", "cell_reach"]
+    if missing := [name for name in wanted if name not in dataset]:
+        raise DataError(path, f"no {', '.join(missing)} in the network")
     try:
         ny, nx = dataset["cell_reach"].shape
         at = dataset.attrs
@@ -348,6 +351,6 @@ def read_network(path: Path) -> RiverNetwork:
             **arrays,
         )
     except KeyError as error:
-        raise DataError(path, f"no {error} in the network") from None
+        raise DataError(path, f"no attribute {error} in the network") from None
     validate(network, str(path))
     return network

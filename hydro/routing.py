@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
-from jinghu.hydro.channel import cunge_weights
+from jinghu.hydro.channel import (
+    levels,
+    steady_weights,
+    sweep_cunge,
+    sweep_kinematic,
+    sweep_muskingum,
+)
 from jinghu.hydro.network import RiverNetwork, accumulated
-from jinghu.hydro.sweeps import sweep_cunge, sweep_kinematic, sweep_muskingum
 
 _MAX_SUBSTEPS = 12
 _MAX_PIECES = 16
@@ -84,6 +88,12 @@ def segments(network: RiverNetwork, step_s: float) -> Segments:
     downstream = np.arange(1, len(reach) + 1)
     below = network.downstream
     downstream[last] = np.where(below >= 0, first[np.maximum(below, 0)], -1)
+    # Segments of one level do not wait for one another: in this order a processor overlaps them.
+    order = np.argsort(levels(downstream), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    downstream = np.where(downstream >= 0, place[downstream], -1)[order]
+    reach, last = reach[order], place[last]
     dx = (network.length_m / pieces)[reach]
     width, slope = network.width_m[reach], network.slope[reach]
     kc = a[reach] * dt / dx
@@ -174,32 +184,31 @@ def final_state(routed: xr.Dataset) -> xr.Dataset:
 
 def _checked_inflow(network: RiverNetwork, q_lateral: xr.Dataset | xr.DataArray) -> xr.DataArray:
     """Inflow as (time, reach); refuses what cannot be routed."""
+    source = str(q_lateral.encoding.get("source", "inflow"))
     if isinstance(q_lateral, xr.Dataset):
         if "q_lateral" not in q_lateral:
-            raise DataError(
-                "inflow", f"no q_lateral in it; there are {sorted(map(str, q_lateral))}"
-            )
+            raise DataError(source, f"no q_lateral in it; there are {sorted(map(str, q_lateral))}")
         q_lateral = q_lateral["q_lateral"]
     if set(q_lateral.dims) != {"time", "reach"} or "time" not in q_lateral.coords:
-        raise DataError("inflow", f"q_lateral has dimensions {q_lateral.dims}, wanted time, reach")
+        raise DataError(source, f"q_lateral has dimensions {q_lateral.dims}, wanted time, reach")
     if q_lateral.sizes["reach"] != network.n_reaches:
         raise DataError(
-            "inflow",
+            source,
             f"q_lateral has {q_lateral.sizes['reach']} reaches, the network {network.n_reaches}",
         )
     units = q_lateral.attrs.get("units", "m3 s-1")
     if units not in ("m3 s-1", "m3/s", "m^3/s", "m**3 s**-1"):
-        raise DataError("inflow", f"q_lateral is in {units!r}, wanted 'm3 s-1'")
+        raise DataError(source, f"q_lateral is in {units!r}, wanted 'm3 s-1'")
     ordered = q_lateral.transpose("time", "reach")
     if "reach" in ordered.coords and not np.array_equal(
         ordered["reach"].values, np.arange(network.n_reaches)
     ):
-        raise DataError("inflow", "coordinate reach does not count 0, 1, ... as the network does")
+        raise DataError(source, "coordinate reach does not count 0, 1, ... as the network does")
     bad = ~(np.isfinite(ordered.values) & (ordered.values >= 0))
     if bad.any():
         step, reach = np.argwhere(bad)[0]
         raise DataError(
-            "inflow",
+            source,
             f"{network.reach_label(int(reach))}: q_lateral is {ordered.values[step, reach]} "
             f"at {ordered['time'].values[step]}",
         )
@@ -256,7 +265,7 @@ def _entering(parts: Segments, outflow: Array) -> Array:
 
 
 def _cunge_storage(parts: Segments, outflow: Array, inflow: Array) -> Array:
-    weight = _steady_weights(parts.kc, parts.kd, (2.0 * inflow + outflow) / 3.0)
+    weight = steady_weights(parts.kc, parts.kd, (2.0 * inflow + outflow) / 3.0)
     weighted = np.maximum(weight * inflow + (1.0 - weight) * outflow, 0.0)
     return weighted**0.6 / parts.kc * parts.step_s
 
@@ -268,14 +277,6 @@ def _kinematic_storage(parts: Segments, outflow: Array, _inflow: Array) -> Array
 def _muskingum_storage(parts: Segments, outflow: Array, inflow: Array) -> Array:
     weighted = parts.weight * inflow + (1.0 - parts.weight) * outflow
     return parts.travel * weighted * parts.step_s
-
-
-@numba.njit(cache=True)
-def _steady_weights(kc: Array, kd: Array, reference: Array) -> Array:
-    out = np.empty(len(kc))
-    for i in range(len(kc)):
-        out[i] = cunge_weights(kc[i], kd[i], reference[i])[1]
-    return out
 
 
 _Routed = tuple[Array, Array, Array, float]

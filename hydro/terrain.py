@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.warp import calculate_default_transform, reproject
+from rasterio.warp import reproject
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import cKDTree
 
@@ -99,12 +99,12 @@ def read_dem(path: Path, crs: str | None = None) -> xr.Dataset:
                 raise DataError(
                     path, "no coordinate reference system; assign one (gdal_edit -a_srs)"
                 )
+            if source.transform.b or source.transform.d:
+                raise DataError(path, "the raster is rotated; warp it to north-up first")
             values = source.read(1, masked=True).astype(np.float32).filled(np.nan)
             transform, bounds, found = source.transform, source.bounds, source.crs
     except rasterio.errors.RasterioIOError as error:
         raise DataError(path, f"cannot be read as a raster: {error}") from None
-    if transform.b or transform.d:
-        raise DataError(path, "the raster is rotated; warp it to north-up first")
     if not np.isfinite(values).any():
         raise DataError(path, "holds no elevation: every cell is nodata")
     source_crs = pyproj.CRS.from_user_input(found.to_wkt())
@@ -113,9 +113,7 @@ def read_dem(path: Path, crs: str | None = None) -> xr.Dataset:
     metric = source_crs.is_projected and source_crs.axis_info[0].unit_name == "metre"
     target = crs or (f"EPSG:{code}" if metric and code else _metric_crs(source_crs, bounds))
     if not (metric and square and code and target == f"EPSG:{code}"):
-        shape = (values.shape[1], values.shape[0])
-        to = CRS.from_string(target)
-        warped, width, height = calculate_default_transform(found, to, *shape, *bounds)
+        warped, (height, width) = _square_cells(source_crs, target, bounds, values.size)
         out = np.full((height, width), np.nan, np.float32)
         reproject(
             values,
@@ -124,7 +122,7 @@ def read_dem(path: Path, crs: str | None = None) -> xr.Dataset:
             src_crs=found,
             src_nodata=np.nan,
             dst_transform=warped,
-            dst_crs=to,
+            dst_crs=CRS.from_string(target),
             dst_nodata=np.nan,
             resampling=Resampling.bilinear,
         )
@@ -144,6 +142,17 @@ def _metric_crs(crs: pyproj.CRS, bounds: rasterio.coords.BoundingBox) -> str:
     if 73.5 <= lon < 136.5 and 0 < lat < 60:
         return f"EPSG:{4534 + round((lon - 75.0) / 3.0)}"  # CM 75E is 4534 ... CM 135E is 4554
     return f"EPSG:{(32600 if lat >= 0 else 32700) + int((lon + 180.0) // 6.0) + 1}"
+
+
+def _square_cells(
+    crs: pyproj.CRS, target: str, bounds: rasterio.coords.BoundingBox, n_cells: int
+) -> tuple[rasterio.Affine, tuple[int, int]]:
+    """Transform and shape of square cells over a raster's bounds, about as many as it has."""
+    to_target = pyproj.Transformer.from_crs(crs, target, always_xy=True)
+    west, south, east, north = to_target.transform_bounds(*bounds)
+    spacing = float(np.sqrt((east - west) * (north - south) / n_cells))
+    shape = (int(np.ceil((north - south) / spacing)), int(np.ceil((east - west) / spacing)))
+    return rasterio.Affine(spacing, 0.0, west, 0.0, -spacing, north), shape
 
 
 def _dataset(spec: GridSpec, elevation: NDArray[np.float64], source: str) -> xr.Dataset:

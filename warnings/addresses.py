@@ -1,5 +1,6 @@
 """Which network addresses messages may go to: the guard against request forgery."""
 
+import errno
 import ipaddress
 import socket
 from ipaddress import IPv4Address, IPv6Address
@@ -84,7 +85,7 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         for result in found:
             if cause := refusal(result["host"], self._private_only, self._allow_private):
-                raise OSError(f"{host}: {cause}")
+                raise OSError(errno.EPERM, f"{host}: {cause}")
         return found
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from jinghu.warnings.cap_rules import NAMESPACE, Problem
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.message import (
     Area,
+    Basis,
     Message,
     description_en,
     description_zh,
@@ -113,7 +114,7 @@ def _area(info: etree._Element, message: Message, area: Area, *, chinese: bool) 
 
 
 def _certainty(message: Message) -> str:
-    if not message.evidence.reached:
+    if message.evidence.basis is not Basis.REACHED:
         return "Possible"
     return "Likely" if message.onset > message.sent else "Observed"
 

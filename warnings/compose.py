@@ -12,7 +12,7 @@ from jinghu.grid.spec import GridSpec
 from jinghu.warnings.areas import cell_polygons, to_lonlat
 from jinghu.warnings.levels import Action, Hazard, Level
 from jinghu.warnings.lifecycle import CellState
-from jinghu.warnings.message import Area, Evidence, Message, Reference
+from jinghu.warnings.message import Area, Basis, Evidence, Message, Reference
 from jinghu.warnings.units import County
 
 
@@ -82,7 +82,7 @@ def evidence_of(
 ) -> tuple[float, Evidence]:
     """Minutes to the first onset, and the largest amount, over the cells that decide the level.
 
-    Where none of them reaches the level now, the largest amount that keeps it speaks for it.
+    Where none of them reaches the level now, what keeps it speaks for it.
     """
 
     def flat(name: str, where: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -94,13 +94,14 @@ def evidence_of(
         amount, window = flat("warning_amount", reached), flat("warning_window", reached)
         best = int(amount.argmax())
         onset = float(np.nanmin(flat("warning_onset_lead", reached)))
-        return onset, Evidence(True, float(amount[best]), int(window[best]))
-    kept = cells[flat("warning_level_kept", cells) == level]
-    if kept.size == 0:
-        return 0.0, Evidence(False, 0.0, 0)
+        return onset, Evidence(Basis.REACHED, float(amount[best]), int(window[best]))
+    kept = cells[flat("warning_level_kept", cells) >= level]
     amount, window = flat("kept_amount", kept), flat("kept_window", kept)
-    best = int(amount.argmax())
-    return 0.0, Evidence(False, float(amount[best]), int(window[best]))
+    if (window > 0).any():
+        best = int(amount.argmax())
+        return 0.0, Evidence(Basis.CLOSE, float(amount[best]), int(window[best]))
+    waning = kept.size == 0 and flat("known", cells).all()
+    return 0.0, Evidence(Basis.WANING if waning else Basis.UNKNOWN)
 
 
 def areas_of(cells: Mapping[int, CellState], spec: GridSpec) -> tuple[Area, ...]:

@@ -17,16 +17,24 @@ _ANSWER_WITHIN = {
 
 # The level of every person concerned now (0: was told, and is no longer in the area), where it
 # differs from what they were told last through the channel. Nobody is told the same thing twice;
-# a channel that is new tells everybody in the area once.
+# a channel that is new tells everybody in the area once. Both halves start from an index: those
+# who stand in the cells, and those who were told.
 _CHANGED = """
-    SELECT r.recipient_id AS recipient_id, COALESCE(c.level, 0) AS level
-    FROM recipient r
-    LEFT JOIN alert_cell c ON c.cell_id = r.cell_id AND c.alert_id = :alert_id
-    LEFT JOIN told t ON t.recipient_id = r.recipient_id AND t.event_id = :event_id
+    SELECT r.recipient_id AS recipient_id, c.level AS level
+    FROM alert_cell c
+    JOIN recipient r ON r.cell_id = c.cell_id
+    LEFT JOIN told t ON t.event_id = :event_id AND t.recipient_id = r.recipient_id
         AND t.channel = :channel
-    WHERE (c.level IS NOT NULL OR t.level IS NOT NULL)
-      AND COALESCE(c.level, 0) <> COALESCE(t.level, 0)
+    WHERE c.alert_id = :alert_id AND c.level <> COALESCE(t.level, 0)
+    UNION ALL
+    SELECT t.recipient_id AS recipient_id, 0 AS level
+    FROM told t
+    JOIN recipient r ON r.recipient_id = t.recipient_id
+    WHERE t.event_id = :event_id AND t.channel = :channel AND t.level <> 0
+      AND NOT EXISTS (
+          SELECT 1 FROM alert_cell c WHERE c.alert_id = :alert_id AND c.cell_id = r.cell_id)
 """
+_ANY = f"SELECT 1 FROM ({_CHANGED}) n LIMIT 1"
 
 _UNDELIVERED = "status IN ('PENDING', 'LEASED')"
 _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)"
@@ -107,14 +115,20 @@ def fan_out(
     People get a task whether or not there is a channel to tell them through.
     """
     names = {"event_id": event_id, "alert_id": alert_id, "now": isoformat(now)}
-    for channel in channels:
-        through = names | {"channel": channel}
-        for statement in (_SUPERSEDE, _OUTBOX, _TOLD):
-            connection.execute(text(statement), through)
     due = {f"due_{level.en}": isoformat(now + wait) for level, wait in _ANSWER_WITHIN.items()}
-    tasks = names | {"channel": ""}
-    connection.execute(text(_TASKS), tasks | due)
-    return int(connection.execute(text(_TOLD), tasks).rowcount)
+    people = 0
+    for channel in (*channels, ""):
+        values = names | {"channel": channel}
+        if connection.execute(text(_ANY), values).first() is None:
+            continue
+        if channel:
+            connection.execute(text(_SUPERSEDE), values)
+            connection.execute(text(_OUTBOX), values)
+            connection.execute(text(_TOLD), values)
+        else:
+            connection.execute(text(_TASKS), values | due)
+            people = int(connection.execute(text(_TOLD), values).rowcount)
+    return people
 
 
 def end_tasks(connection: Connection, event_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from jinghu.grid.times import BEIJING
 from jinghu.warnings.levels import Action, Hazard, Level
@@ -26,17 +27,22 @@ class Reference:
     sent: datetime
 
 
+class Basis(StrEnum):
+    """What a level rests on."""
+
+    REACHED = "reached"  # the threshold is reached, or will be
+    CLOSE = "close"  # an amount close enough to the threshold keeps it
+    WANING = "waning"  # the rain is less than that; whether it stays so is waited for
+    UNKNOWN = "unknown"  # too little is observed to lower it
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Largest amount that speaks for the level, and its window.
+    """Why a level stands, and the largest amount that speaks for it with its window, if any."""
 
-    ``reached`` is False where the threshold is not reached (any more) and the level is only kept;
-    ``window_h`` is 0 where it is kept because the data do not tell.
-    """
-
-    reached: bool
-    peak_mm: float
-    window_h: int
+    basis: Basis
+    peak_mm: float = 0.0
+    window_h: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +101,17 @@ def headline_zh(message: Message) -> str:
 
 def headline_en(message: Message) -> str:
     """Headline in English."""
-    words = {
-        Action.NEW: "issued",
-        Action.CONTINUE: "continues",
-        Action.EXTEND_AREA: "extended",
-        Action.UPGRADE: "upgraded",
-        Action.DOWNGRADE: "downgraded",
-        Action.CANCEL: "cancelled",
-        Action.EXPIRE: "expired",
-    }
-    level = "" if message.action is Action.CANCEL else f"{message.level.en} "
-    text = f"{message.county.name_en}: {level}{message.hazard.en} warning {words[message.action]}"
-    return f"{_mark_en(message.status)}{text}"
+    level, hazard = message.level.en, message.hazard.en
+    text = {
+        Action.NEW: f"{level} {hazard} warning issued",
+        Action.CONTINUE: f"{level} {hazard} warning continues",
+        Action.EXTEND_AREA: f"{level} {hazard} warning extended to more places",
+        Action.UPGRADE: f"{hazard} warning raised to {level}",
+        Action.DOWNGRADE: f"{hazard} warning lowered to {level}",
+        Action.CANCEL: f"{hazard} warning cancelled",
+        Action.EXPIRE: f"{hazard} warning expired",
+    }[message.action]
+    return f"{_mark_en(message.status)}{message.county.name_en}: {text}"
 
 
 def description_zh(message: Message) -> str:
@@ -115,16 +120,18 @@ def description_zh(message: Message) -> str:
         return f"{message.county.name_zh}{message.hazard.zh}预警于{_local(message.sent)}解除。"
     found, level = message.evidence, message.level.zh
     cells = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
-    if found.reached:
+    if found.basis is Basis.REACHED:
         what = (
             f"{found.window_h}小时雨量（实况加预报）将达或已达{found.peak_mm:.0f}毫米，"
             f"自{_local(message.onset)}起达到{level}标准"
         )
-    elif found.window_h:
+    elif found.basis is Basis.CLOSE:
         what = (
             f"{found.window_h}小时雨量（实况加预报）为{found.peak_mm:.0f}毫米，"
             f"接近{level}标准，预警继续有效"
         )
+    elif found.basis is Basis.WANING:
+        what = f"雨势减弱，尚待观察，{level}预警继续有效"
     else:
         what = f"资料不全，不足以判断雨势减弱，{level}预警继续有效"
     place = f"{message.city_zh}{message.county.name_zh}"
@@ -139,13 +146,15 @@ def description_en(message: Message) -> str:
     cells = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
     amount = f"Rain of {found.peak_mm:.0f} mm in {found.window_h} h (observed plus forecast)"
     place = f"parts of {message.county.name_en}"
-    if found.reached:
+    if found.basis is Basis.REACHED:
         what = (
             f"{amount} is reached or expected in {place}; {level} level from"
             f" {_local_en(message.onset)} (UTC+8)"
         )
-    elif found.window_h:
+    elif found.basis is Basis.CLOSE:
         what = f"{amount} is close to the {level} level in {place}; the warning stands"
+    elif found.basis is Basis.WANING:
+        what = f"The rain weakens in {place}; {level} stands until it is sure to stay so"
     else:
         what = f"Too little is observed in {place} to tell that the rain is over; {level} stands"
     return f"{what}. Cells of 2.5 km: {cells}."

@@ -23,16 +23,17 @@ function frame(height, times, top, label) {
   const every = span > 10 * 3600e3 ? 6 * 3600e3 : span > 5 * 3600e3 ? 3600e3 : 1800e3;
   const offset = 8 * 3600e3; // whole hours of Beijing
   for (let t = Math.ceil((times[0] + offset) / every) * every - offset; t <= times[times.length - 1]; t += every) {
-    node.append(svg("text", { x: x(t), y: height - 3, "text-anchor": "middle" }, beijing(t).clock));
+    const anchor = x(t) > W - RIGHT - 14 ? "end" : "middle";
+    node.append(svg("text", { x: x(t) + (anchor === "end" ? RIGHT : 0), y: height - 3, "text-anchor": anchor }, beijing(t).clock));
   }
   return { node, x, y };
 }
 
-/** Round number above a value: 1, 2 or 5 times a power of ten. */
+/** Round number above a value. */
 export function roundUp(value, least) {
   const v = Math.max(value, least);
   const power = 10 ** Math.floor(Math.log10(v));
-  return [1, 2, 5, 10].find((m) => m * power >= v * 0.999) * power;
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].find((m) => m * power >= v * 0.999) * power;
 }
 
 function vertical(chart, time, kind, height) {

@@ -27,6 +27,7 @@ const data = {
 };
 let loading = 0;
 let queued = false;
+let pointer = null; // where the cursor is: its readout follows the frames
 
 const serverNow = () => Date.now() + data.clockOffset;
 const layerOf = (id) => data.index.layers.find((l) => l.id === id && l.frames.length) ?? data.index.layers[0];
@@ -74,6 +75,7 @@ async function showFrame(time) {
     if (state.time !== time || layerOf(state.layer) !== layer) return; // another was chosen meanwhile
     field.set(codes, data.index.grids[layer.grid], scaleOf(layer));
     document.body.dataset.frame = frame?.url ?? "";
+    if (pointer) hover(...pointer);
     fail(null);
   } catch (error) {
     fail(error);
@@ -102,7 +104,7 @@ function drawPanel() {
   const counties = new Map(data.map.outlines.map((o) => [o.code, o]));
   const draw = {
     warnings: () => warningsPanel(data.warnings, counties, state.warning, chooseWarning, data.warningsFailure),
-    point: () => pointPanel(data.point, data.near, cursor),
+    point: () => pointPanel(data.point, data.near, cursor, state.point !== null),
     gauges: () => (data.gauge
       ? gaugePanel(data.gauge, cursor, () => { data.gauge = null; drawPanel(); })
       : gaugesPanel(data.gauges, chooseGauge)),
@@ -161,6 +163,8 @@ async function choosePoint(x, y) {
   state.point = { lon: +place.lon.toFixed(5), lat: +place.lat.toFixed(5) };
   state.tab = "point";
   writeHash();
+  data.point = null;
+  drawPanel();
   await loadPoint();
 }
 
@@ -181,6 +185,8 @@ async function loadPoint() {
   overlay.cell = cellAt(data.map.grid, x, y);
   redraw();
   data.point = await findJson(`${API}/point?lon=${lon}&lat=${lat}&cycle=${data.index.cycle}`);
+  data.near = null;
+  drawPanel();
   const near = overlay.gauges.filter((g) => g.x != null)
     .sort((a, b) => Math.hypot(a.x - x, a.y - y) - Math.hypot(b.x - x, b.y - y))[0];
   data.near = near ? await findJson(`${API}/gauges/${near.id}?cycle=${data.index.cycle}`) : null;
@@ -196,6 +202,7 @@ function viewMoved() {
 
 function hover(x, y, px, py) {
   if (!data.index) return;
+  pointer = [x, y, px, py];
   const layer = layerOf(state.layer);
   const codeOf = (codes, grid) => {
     const cell = cellAt(grid, x, y);
@@ -315,7 +322,7 @@ async function start() {
   watchPointers(canvas, view, {
     moved: viewMoved,
     hovered: hover,
-    left: () => byId("readout").replaceChildren(),
+    left: () => { pointer = null; byId("readout").replaceChildren(); },
     clicked: (x, y, px, py) => {
       const gauge = overlay.gauges.find((g) => g.x != null && Math.hypot(view.toScreen(g.x, g.y)[0] - px, view.toScreen(g.x, g.y)[1] - py) < 11);
       (gauge ? chooseGauge(gauge) : choosePoint(x, y)).catch(fail);
@@ -331,7 +338,7 @@ async function start() {
     0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
     "Shift+ArrowLeft": () => moveCross(-1, 0), "Shift+ArrowRight": () => moveCross(1, 0), "Shift+ArrowUp": () => moveCross(0, 1), "Shift+ArrowDown": () => moveCross(0, -1),
     Enter: () => { const at = overlay.cross ?? view; choosePoint(at.x, at.y).catch(fail); },
-    Escape: () => { overlay.cross = null; overlay.cell = null; state.point = null; data.point = null; writeHash(); drawPanel(); redraw(); },
+    Escape: () => { overlay.cross = null; overlay.cell = null; pointer = null; state.point = null; data.point = null; writeHash(); drawPanel(); redraw(); },
   });
   new ResizeObserver(resize).observe(byId("map"));
   window.addEventListener("hashchange", () => { if (!isOwnHash()) location.reload(); });

@@ -78,11 +78,16 @@ export class Overlay {
       paths.forEach((path) => c.stroke(path));
     };
     const { nx, ny, spacing_m: d } = this.map.grid;
+    c.save(); // neighbours are cut off somewhere outside: nothing is drawn there
+    c.beginPath();
+    c.rect(0, 0, nx * d, ny * d);
+    c.clip();
     stroke(this.rivers, "rgba(4, 10, 16, .55)", 3.4);
     stroke(this.rivers, "rgba(120, 190, 235, .85)", 1.5);
     stroke(this.others, "rgba(140, 155, 165, .5)", 0.9);
     stroke(this.mine, "rgba(4, 10, 16, .8)", 3.6);
     stroke(this.mine, "rgba(245, 248, 250, .92)", 1.5);
+    c.restore();
     c.strokeStyle = "#3a4d5b";
     c.lineWidth = px;
     c.strokeRect(0, 0, nx * d, ny * d);
@@ -90,7 +95,6 @@ export class Overlay {
     this.drawCell(c, px);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawLabels(c);
-    this.drawGauges(c);
     this.drawCross(c);
   }
 
@@ -116,22 +120,36 @@ export class Overlay {
     c.strokeRect(this.cell.column * d, this.cell.row * d, d, d);
   }
 
+  /** Names, the city's own first; one that would lie on another is left out. */
   drawLabels(c) {
     c.textAlign = "center";
     c.lineJoin = "round";
-    for (const outline of this.map.outlines) {
-      const [x, y] = this.view.toScreen(...outline.label);
+    this.taken = [];
+    const outlines = [...this.map.outlines].sort((a, b) => b.mine - a.mine);
+    for (const outline of outlines) {
       if (!cellAt(this.map.grid, ...outline.label)) continue;
+      const [x, y] = this.view.toScreen(...outline.label);
       const size = outline.mine ? 15 : 12;
+      if (!this.free(x, y, size * 3.6, size * 2.2)) continue;
       this.text(c, outline.name_zh, x, y, size, outline.mine ? "#ffffff" : "#9fb0bb", 600);
       this.text(c, outline.name_en, x, y + size * 0.95, size * 0.72, outline.mine ? "#d5dee4" : "#8798a3");
     }
+    this.drawGauges(c);
     if (this.view.k < 0.004) return;
     for (const river of this.map.rivers) {
       const line = river.lines[0], at = 2 * Math.floor(line.length / 4);
       const [x, y] = this.view.toScreen(line[at], line[at + 1]);
-      this.text(c, river.name_zh, x, y - 4, 11, "#9bd0f2");
+      if (this.free(x, y - 4, 40, 14)) this.text(c, river.name_zh, x, y - 4, 11, "#9bd0f2");
     }
+  }
+
+  /** Take a box around a place for a name; false where another name has it. */
+  free(x, y, width, height) {
+    const box = [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
+    const meets = (o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1];
+    if (this.taken.some(meets)) return false;
+    this.taken.push(box);
+    return true;
   }
 
   text(c, words, x, y, size, colour, weight = 400) {
@@ -157,7 +175,8 @@ export class Overlay {
       c.lineWidth = 2;
       c.stroke();
       c.fill();
-      if (this.view.k < 0.0035) continue;
+      const width = 12 * gauge.name_zh.length + 6;
+      if (this.view.k < 0.0035 || !this.free(x + 9 + width / 2, y, width, 15)) continue;
       c.textAlign = "left";
       this.text(c, gauge.name_zh, x + 9, y + 4, 12, "#c9f3ff");
       c.textAlign = "center";

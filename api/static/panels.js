@@ -51,7 +51,8 @@ function warningCard(feature, counties, chosen, choose) {
   );
 }
 
-export function pointPanel(point, hydrograph, cursor) {
+export function pointPanel(point, hydrograph, cursor, asked) {
+  if (!point && asked) return [el("p", { class: "note" }, both("正在查询……", "asking"))];
   if (!point) {
     return [el("p", { class: "note" }, both("点击地图查询一点。", "Click the map to ask about a place."))];
   }
@@ -107,6 +108,17 @@ function hydrographPart(hydrograph, cursor) {
       analysis: Date.parse(hydrograph.time), cursor, height: 110, label: `${gauge.name_zh} 流量过程 hydrograph`,
     }),
   ];
+  const marks = [["warning_level", "yellow", "警戒"], ["guarantee_level", "red", "保证"]]
+    .filter(([name]) => gauge[name] != null)
+    .map(([name, level, zh]) => ({ value: gauge[name], level, text: `${zh} ${gauge[name]}` }));
+  if (hydrograph.level && marks.length) {
+    parts.push(
+      el("h3", {}, both(`水位 m：现在 ${flow(gauge.level_now)}`, "water level, 1985 datum")),
+      lineChart(pairs(hydrograph.level), {
+        analysis: Date.parse(hydrograph.time), cursor, height: 96, thresholds: marks, label: `${gauge.name_zh} 水位 water level`,
+      }),
+    );
+  }
   if (hydrograph.terrain_generated) parts.push(terrainNote(hydrograph.terrain_source));
   return parts;
 }
@@ -120,7 +132,7 @@ export function gaugesPanel(answer, choose) {
     return [el("p", { class: "note" }, both("本周期没有流量产品。", "This cycle has no flows."))];
   }
   const rows = answer.gauges.map((gauge, k) =>
-    el("tr", {},
+    el("tr", { title: gauge.river },
       el("td", {}, el("button", { type: "button", "data-gauge": gauge.id, onclick: () => choose(answer.gauges[k]) }, both(gauge.name_zh, gauge.name_en))),
       el("td", { class: "n" }, flow(gauge.discharge_now)),
       el("td", { class: "n" }, flow(gauge.discharge_peak)),

@@ -81,7 +81,6 @@ export class Timeline {
   }
 
   showPlay() {
-    byId("play").textContent = this.playing ? "⏸" : "▶";
     byId("play").setAttribute("aria-pressed", String(this.playing));
   }
 

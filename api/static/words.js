@@ -10,7 +10,12 @@ const PATTERNS = [
   [/^no gauges for the hour ending (.+?)Z/, (m) => `没有截至 ${m[1]}（UTC）一小时的雨量站资料，只用雷达`],
   [/^radar did not see the hour ending (.+?)Z/, (m) => `雷达没有观测到截至 ${m[1]}（UTC）的一小时，雨强未订正`],
   [/^(.+): (.+); its whole rays are used$/, (m) => `${m[1]}：文件不完整，只用其完整的径向`],
-  [/^terrain|^generated terrain/, () => "流量基于生成的地形，不是真实地形"],
+  [/terrain generated from river lines/, () => "流量基于由河道线生成的地形，不是实测地形"],
+  [/^flood model starts cold/, () => "洪水模型冷启动：土壤和河道初值是一天前的估计"],
+  [/^flood model: (\d+) % of the rain since (\S+)/, (m) => `洪水模型：自 ${m[2]} 以来 ${m[1]}% 的降雨没有观测，按无雨计`],
+  [/^flood state of (\S+)/, (m) => `洪水模型不能接续 ${m[1]} 的状态：冷启动`],
+  [/^no flood forecast/, () => "没有洪水预报"],
+  [/^no delivery channel/, () => "没有配置发送渠道：预警已生成，没有发送给任何人"],
   [/motion/, () => "降雨移动估计受限"],
 ];
 

@@ -70,6 +70,7 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
     evaluated["known"] = (("y", "x"), known_cells(grid, settings.radar.stale_after_min * 60.0))
     flags = np.array([int(level) for level in Level], np.uint8)
     published = evaluated[["warning_level", "warning_onset_lead"]].copy()
+    published = published.drop_vars(list(published.coords))  # the products have them
     published["warning_level"].attrs |= {
         "flag_values": flags,
         "flag_meanings": " ".join(level.en for level in Level),

@@ -234,16 +234,15 @@ def cap_validate(
     """Validate CAP 1.2 files by our rules."""
     from jinghu.warning_commands import validate_cap
 
-    bad = False
-    for file, problems in validate_cap(files):
-        bad |= bool(problems)
-        if as_json:
-            _emit({"file": str(file), "problems": problems})
-        else:
+    found = {str(file): problems for file, problems in validate_cap(files)}
+    if as_json:
+        _emit(found)
+    else:
+        for file, problems in found.items():
             typer.echo(f"{file}: {'valid' if not problems else f'{len(problems)} problems'}")
             for problem in problems:
                 typer.echo(f"  {problem['place']}: {problem['message']} ({problem['rule']})")
-    if bad:
+    if any(found.values()):
         raise typer.Exit(3)
 
 

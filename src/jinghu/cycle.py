@@ -72,7 +72,12 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
     with log.stage("merge"):
         rainfall = merge_rainfall(
-            analysis, ingested.stations, records(store, cycle), inputs.time, settings, log
+            analysis,
+            ingested.stations,
+            records(store, cycle, settings, log),
+            inputs.time,
+            settings,
+            log,
         )
     with log.stage("nowcast"):
         rates, forecast = forecast_amounts(
@@ -142,7 +147,13 @@ def analysis_of(
 ) -> tuple[Analysis, list[str]]:
     """Analysis from the radars, or one that says that nothing was seen; and the stale radars."""
     stale_after = timedelta(minutes=settings.radar.stale_after_min)
-    previous = load_state(store, cycle_name(time), "motion")
+    previous = load_state(
+        store,
+        cycle_name(time),
+        "motion",
+        spec=settings.grid.working(),
+        report=log.degrade,
+    )
     motion = previous[1] if previous else None
     if not rains:
         log.degrade("no radar volume: rain from gauges alone")
@@ -159,10 +170,11 @@ def analysis_of(
     return analyse(rains, time, motion, stale_after.total_seconds(), log), stale
 
 
-def records(store: Store, cycle: str) -> Records:
+def records(store: Store, cycle: str, settings: Settings, log: StageLog) -> Records:
     """Load the rain records that the cycle before left."""
-    best = load_state(store, cycle, "rain")
-    radar = load_state(store, cycle, "radar_rain")
+    spec = settings.grid.product()
+    best = load_state(store, cycle, "rain", spec=spec, report=log.degrade)
+    radar = load_state(store, cycle, "radar_rain", spec=spec, report=log.degrade)
     return Records(best[1] if best else None, radar[1] if radar else None)
 
 

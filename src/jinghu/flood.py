@@ -89,7 +89,7 @@ def flood(
         method=RoutingMethod(settings.hydro.method),
         initial_wetness=settings.hydro.initial_wetness,
     )
-    before, since = _state_before(best, time, store, basin, log)
+    before, since = _state_before(best, time, store, basin, params.method, log)
     observed = _known(best.sel(time=best["time"] > since), basin, log)
     step_s = float(np.diff(best["time"].values[:2])[0] / np.timedelta64(1, "s"))
     past, state = simulate(basin, observed, step_s, gauges, params, before)
@@ -167,7 +167,12 @@ def _contents(path: Path) -> bytes:
 
 
 def _state_before(
-    best: xr.Dataset, time: datetime, store: Store, basin: Basin, log: StageLog
+    best: xr.Dataset,
+    time: datetime,
+    store: Store,
+    basin: Basin,
+    method: RoutingMethod,
+    log: StageLog,
 ) -> tuple[FloodState | None, np.datetime64]:
     """State of the cycle before and its time; without one, none and the start of the record."""
     times = best["time"].values
@@ -186,6 +191,9 @@ def _state_before(
     same = np.array_equal(state.soil["cell_id"].values, basin.cell_id)
     if not same or state.channel.attrs.get("network") != basin.network.fingerprint():
         log.degrade(f"flood state of {soil[0]} is of another network: cold start")
+        return None, start
+    if state.channel.attrs.get("method") != method:
+        log.degrade(f"flood state of {soil[0]} is of another method of routing: cold start")
         return None, start
     return state, since
 

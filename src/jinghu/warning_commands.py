@@ -9,7 +9,6 @@ from rich.console import Console
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from jinghu.alerting import import_recipients
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import DataError, StoreError
 from jinghu.warnings.audience import match
@@ -34,6 +33,8 @@ def validate_cap(files: Sequence[Path]) -> Iterator[tuple[Path, list[dict[str, s
 
 def import_audience(file: Path, crs: str, settings: Settings, console: Console) -> None:
     """Import recipients from CSV into the warnings database."""
+    from jinghu.alerting import import_recipients
+
     report = import_recipients(file, crs, settings)
     console.print(f"{report.imported} imported, {len(report.bad)} refused", highlight=False)
     for line in report.bad[:20]:

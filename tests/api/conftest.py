@@ -166,11 +166,13 @@ def flows(time: datetime) -> xr.Dataset:
         coords={
             "time": times,
             "reach": np.array([11, 12, 13]),
-            "gauge": np.array(["嵊州", "上虞"]),
-            "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"])),
+            "gauge_name_zh": ("gauge", np.array(["嵊州", "上虞"], object)),
+            "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"], object)),
             "gauge_lon": ("gauge", np.array([120.834, 120.862])),
             "gauge_lat": ("gauge", np.array([29.604, 29.70])),
             "gauge_reach": ("gauge", np.array([11, 12])),
+            "gauge_river": ("gauge", np.array(["曹娥江", "曹娥江"], object)),
+            "gauge_warning_level": ("gauge", np.array([5.5, np.nan])),
         },
         attrs={"terrain_source": "generated terrain that follows the rivers, seed 1"},
     )
@@ -213,8 +215,8 @@ def warn_people(settings: Settings, coarse: xr.Dataset, time: datetime) -> None:
     store_recipients(engine, people, spec)
     levels = evaluate(load_rules(settings.warnings.rules), coarse)
     levels["known"] = (("y", "x"), np.ones(spec.shape, bool))
-    office = Office(spec, units, "绍兴市", "jinghu@test.example", "Test", ("webhook",))
-    process(engine, levels, cycle_name(time), time, office)
+    office = Office(spec, units, "绍兴市", "Shaoxing", "jinghu@test.example", "Test", ("webhook",))
+    process(engine, levels, cycle_name(time), time, office, time)
     engine.dispose()
 
 

@@ -77,7 +77,7 @@ class Page:
             raise AssertionError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
-    async def until(self, expression: str, seconds: float = START_S) -> Any:
+    async def until(self, expression: str, seconds: float = 20.0) -> Any:
         """Wait for an expression to be true; the page itself looks at every drawn frame."""
         script = f"""new Promise((resolve, reject) => {{
             const end = performance.now() + {seconds * 1000};
