@@ -208,7 +208,7 @@ def _legacy_sweep(sweep: Sweep, number: int, last: bool, volume: Volume) -> byte
     _check_legacy(sweep, volume.source)
     n = sweep.n_rays
     raw = np.zeros((n, legacy.RADIAL_BYTES), np.uint8)
-    headers = raw.view(legacy.HEADER)[:, 0]
+    headers = np.zeros(n, legacy.HEADER)
     headers["radar_status"] = 1
     days, milliseconds = np.divmod(np.rint(sweep.time_s * 1000).astype(np.int64), 86_400_000)
     headers["milliseconds"], headers["julian_day"] = milliseconds, days + 1
@@ -232,6 +232,7 @@ def _legacy_sweep(sweep: Sweep, number: int, last: bool, volume: Volume) -> byte
         headers[{"DBZH": "ref", "VRADH": "vel", "WRADH": "width"}[name] + "_pointer"] = pointer
         raw[:, legacy.DATA_BASE + pointer : legacy.DATA_BASE + pointer + gates] = moment.codes
         pointer += gates
+    raw[:, : legacy.HEADER_BYTES] = headers.view(np.uint8).reshape(n, -1)
     return raw.tobytes()
 
 

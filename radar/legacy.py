@@ -17,12 +17,12 @@ from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
 
 RADIAL_BYTES = 2432
+HEADER_BYTES = 128
 DATA_BASE = 28  # pointers count from here
 MAX_REF_GATES = 460
 MAX_DOP_GATES = 920
 FIRST_VALID = 2  # 0 below threshold, 1 range folded
 SECONDS_PER_DAY = 86400
-HEADER_BYTES = 128
 _MAX_SPAN_S = 1800.0
 _VOLUME_END = 4
 _FIELDS_WRONG = 2  # of fifteen: a header with so few faults is still known as one
@@ -45,7 +45,7 @@ HEADER = np.dtype(
             14, 28, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 64, 66, 68, 70,
             72, 88,
         ],
-        "itemsize": RADIAL_BYTES,
+        "itemsize": HEADER_BYTES,
     }
 )  # fmt: skip
 _LAYOUT = ("first_ref_m", "first_dop_m", "ref_gate_m", "dop_gate_m", "ref_gates", "dop_gates",
@@ -78,8 +78,8 @@ def decode(data: bytes, source: str, site: RadarSite, damage: tuple[str, ...]) -
     found, scars = _index(buffer)
     if len(found) == 0:
         raise DataError(source, "; ".join(("no whole radial in it", *damage)))
-    offsets = _trusted(data, found, int(scars), source)
-    headers = _headers(data, offsets)
+    offsets = _trusted(buffer, found, int(scars), source)
+    headers = _headers(buffer, offsets)
     times = _times(headers)
     problems = damage
     if len(offsets) < len(found):
@@ -169,19 +169,30 @@ def _index(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
     return found[:n], scars
 
 
-def _headers(data: bytes, offsets: NDArray[np.int64]) -> NDArray[Any]:
-    if len(offsets) * RADIAL_BYTES == len(data):
-        return np.frombuffer(data, HEADER)
-    return np.concatenate([np.frombuffer(data, HEADER, 1, int(o)) for o in offsets])
+def _headers(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[Any]:
+    return _columns(buffer, offsets, 0, HEADER_BYTES).view(HEADER)[:, 0]
 
 
-def _trusted(data: bytes, offsets: NDArray[np.int64], scars: int, source: str) -> NDArray[np.int64]:
+@numba.njit(cache=True)
+def _columns(
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], start: int, n: int
+) -> NDArray[np.uint8]:
+    """Copy the bytes from ``start`` on of every radial: (radial, n)."""
+    out = np.empty((len(offsets), n), np.uint8)
+    for ray in range(len(offsets)):
+        at = offsets[ray] + start
+        out[ray] = buffer[at : at + n]
+    return out
+
+
+def _trusted(
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], scars: int, source: str
+) -> NDArray[np.int64]:
     """Leave out radials whose headers are changed or contradict the others."""
-    buffer = np.frombuffer(data, np.uint8)
-    changed = scarred(buffer[offsets[:, None] + FIXED_BYTES])
+    changed = scarred(_columns(buffer, offsets, 0, HEADER_BYTES)[:, FIXED_BYTES])
     refuse_if_scattered(scars + int(changed.sum()), len(offsets) + scars, source)
     kept = offsets[~changed]
-    headers = _headers(data, kept)
+    headers = _headers(buffer, kept)
     times = _times(headers)
     fits = (np.abs(times - np.median(times)) < _MAX_SPAN_S) & _like_their_sweep(headers)
     kept, headers, times = kept[fits], headers[fits], times[fits]
@@ -203,11 +214,17 @@ def _like_their_sweep(headers: NDArray[Any]) -> NDArray[np.bool_]:
     for number in np.unique(headers["elevation_number"]):
         inside = headers["elevation_number"] == number
         fits[inside] &= np.abs(elevation[inside] - np.median(elevation[inside])) < 1.0
-        layout = headers[list(_LAYOUT)][inside]
-        values, which, count = np.unique(layout, return_inverse=True, return_counts=True)
-        if len(values) > 1:
-            fits[inside] &= which == count.argmax()
+        fits[inside] &= _commonest(headers[list(_LAYOUT)][inside])
     return fits
+
+
+def _commonest(layout: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the records that are equal to the commonest one; sorting them all is slow."""
+    same = np.asarray(layout == layout[len(layout) // 2])
+    if 2 * same.sum() > len(layout):
+        return same
+    _, which, count = np.unique(layout, return_inverse=True, return_counts=True)
+    return np.asarray(which == count.argmax())
 
 
 def _times(headers: NDArray[Any]) -> NDArray[np.float64]:
@@ -271,9 +288,8 @@ def _moments(
         n = int(first[gates])
         if n == 0 or int(first[pointer]) == 0:
             continue
-        columns = DATA_BASE + int(first[pointer]) + np.arange(n)
         moments[name] = Moment(
-            codes=buffer[offsets[:, None] + columns],
+            codes=_columns(buffer, offsets, DATA_BASE + int(first[pointer]), n),
             scale=scale,
             offset=offset,
             first_valid=FIRST_VALID,

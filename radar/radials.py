@@ -76,10 +76,10 @@ def following(
 
     Cuts and times never go back; inside a cut the numbers rise. A link is a jump where the azimuth
     is not where the numbers and the spacing of the cut put it (0.5 spacings for neighbours), or
-    where time passed that the radials in between do not explain. Every radial of the chain counts
-    2, every jump -3: a radial with a changed header, which needs a jump to and another from it,
-    is left out, while a real gap in a scan costs nothing but its jump. Repeated radials cannot
-    follow one another.
+    where much more or less time passed than the radials in between explain. Every radial of the
+    chain counts 2, every jump -3: a radial with a changed header, which needs a jump to and another
+    from it, is left out, while a real gap in a scan costs nothing but its jump. Repeated radials
+    cannot follow one another.
 
     Parameters
     ----------
@@ -164,7 +164,10 @@ def _follows(
         allowed = abs(spacing) * (_TOLERANCE + _TOLERANCE_A_STEP * gap)
         if off > max(allowed, _MIN_TOLERANCE_DEG):
             return False
-    return bool(np.isnan(interval) or seconds <= 1.0 + 3.0 * gap * interval)
+    if np.isnan(interval):
+        return True
+    usual = gap * interval
+    return bool(usual / 3.0 - 1.0 <= seconds <= usual * 3.0 + 1.0)
 
 
 @numba.njit(cache=True)

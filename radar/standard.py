@@ -310,7 +310,7 @@ def _moments(
         codes = gather(buffer, same, len(offsets), gates, width)
         gate_m = _gate_m(cut, data_type)
         moments[name] = Moment(
-            codes=codes if width == 2 else codes.astype(np.uint8),
+            codes=codes,
             scale=float(first["scale"]),
             offset=float(first["offset"]),
             first_valid=FIRST_VALID,

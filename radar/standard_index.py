@@ -11,6 +11,7 @@ from jinghu.radar.standard_layout import MAX_GATES, MAX_MOMENTS, RADIAL_HEADER_B
 
 _FIELDS_WRONG = 2  # of nine: a header with so few faults is still known as one
 _PAST_END = -1
+_NOT_SCANNED = 2
 
 # Bytes of a radial header that are reserved or the high ends of small numbers.
 FIXED_RADIAL_BYTES = (1, 2, 3, 5, 6, 7, 11, 14, 15, 17, 18, 19, 30, 31, 35, 39, 41, 42, 43,
@@ -209,18 +210,23 @@ def _walk_moments(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDAr
     return rows
 
 
-@numba.njit(cache=True)
 def gather(
     buffer: NDArray[np.uint8], moments: NDArray[Any], n_rays: int, n_gates: int, width: int
-) -> NDArray[np.uint16]:
-    """Copy gate codes into (ray, gate); what no ray holds has the code 2, not scanned."""
-    codes = np.full((n_rays, n_gates), 2, np.uint16)
-    for row in range(len(moments)):
-        start, ray = moments[row]["at"], moments[row]["ray"]
-        for gate in range(moments[row]["length"] // width):
-            if width == 1:
-                codes[ray, gate] = buffer[start + gate]
-            else:
-                low, high = buffer[start + 2 * gate], buffer[start + 2 * gate + 1]
-                codes[ray, gate] = np.uint16(low) | np.uint16(high) << 8
-    return codes
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Copy gate codes of 1 or 2 bytes into (ray, gate); what no ray holds has the code 2."""
+    codes = np.zeros((n_rays, n_gates * width), np.uint8)
+    codes[:, ::width] = _NOT_SCANNED
+    _copy_rows(buffer, moments["ray"], moments["at"], moments["length"], codes)
+    return codes if width == 1 else codes.view("<u2").astype(np.uint16, copy=False)
+
+
+@numba.njit(cache=True)
+def _copy_rows(
+    buffer: NDArray[np.uint8],
+    rays: NDArray[np.int64],
+    at: NDArray[np.int64],
+    length: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
+    for row in range(len(rays)):
+        out[rays[row], : length[row]] = buffer[at[row] : at[row] + length[row]]

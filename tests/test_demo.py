@@ -40,6 +40,8 @@ class Service(HTTPServer):
 
 
 class Taker(BaseHTTPRequestHandler):
+    server: Service
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.taken.append((self.path, json.loads(body)["answer"]))

@@ -104,8 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take a message."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-        known = self.server.public.receive(*(self.headers.get(n, "") for n in names), body)
+        message_id, timestamp, signature = (
+            self.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
+        )
+        known = self.server.public.receive(message_id, timestamp, signature, body)
         self.send_response(204 if known else 401)
         self.send_header("content-length", "0")
         self.end_headers()

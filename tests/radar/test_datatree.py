@@ -25,7 +25,7 @@ def test_groups_variables_and_coordinates():
     assert list(tree.children) == ["sweep_0", "sweep_1", "sweep_2"]
     assert tree.attrs["instrument_name"] == "ZSIM1"
     assert tree.attrs["Conventions"] == "Cf/Radial"
-    for number, group in enumerate(tree.children.values()):
+    for number, group in enumerate(child.to_dataset() for child in tree.children.values()):
         assert set(group.data_vars) >= SWEEP_VARIABLES
         assert int(group["sweep_number"]) == number
         assert {"azimuth", "elevation", "time", "range"} <= set(group.coords)
@@ -53,7 +53,7 @@ def test_values_lie_at_their_azimuth_and_range():
 
 
 def test_dry_is_not_missing_and_short_moments_end_as_not_scanned():
-    group = to_datatree(standard_volume())["sweep_2"]
+    group = to_datatree(standard_volume())["sweep_2"].to_dataset()
     state = group["DBZH_state"].values
     np.testing.assert_array_equal(np.isnan(group["DBZH"].values), state > 0)
     assert (state[:, 80 // 3 : 2 * 80 // 3] == 1).all()  # scanned, below threshold
@@ -62,7 +62,7 @@ def test_dry_is_not_missing_and_short_moments_end_as_not_scanned():
 
 def test_legacy_gates_of_1000_m_are_repeated_onto_those_of_250_m():
     made = legacy_volume()
-    group = to_datatree(made)["sweep_2"]
+    group = to_datatree(made)["sweep_2"].to_dataset()
     assert group.sizes["range"] == 460 * 4
     order = np.argsort(made.sweeps[2].azimuth_deg, kind="stable")
     dbz = made.sweeps[2].moments["DBZH"].values()[order]

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ RAYS = {  # counted with `bzcat FILE | wc -c` / 2432
 
 def slow_legacy(raw):
     """cut -> list of (azimuth, elevation, time, {name: codes})."""
-    cuts: dict = {}
+    cuts: dict[int, list[Any]] = {}
     for at in range(0, len(raw) - 2431, 2432):
         ms, day = struct.unpack_from("<IH", raw, at + 28)
         azimuth, _, _, elevation, cut = struct.unpack_from("<5H", raw, at + 36)
@@ -47,7 +48,7 @@ def slow_standard(raw):
     """cut -> list of (azimuth, elevation, time, {name: codes}), and {name: (scale, offset)}."""
     (n_cuts,) = struct.unpack_from("<i", raw, 336)
     at = 416 + 256 * n_cuts
-    cuts: dict = {}
+    cuts: dict[int, list[Any]] = {}
     scales = {}
     while at < len(raw):
         _, _, _, _, cut = struct.unpack_from("<5i", raw, at)

@@ -18,6 +18,7 @@ X, Y = (
 )
 SPEC = GridSpec("EPSG:4549", X - 60e3, Y - 60e3, 1000.0, 120, 120)
 ECHO = 136  # code of 35 dBZ
+RAIN = float(ZRRelation().rain_rate(np.array([35.0], np.float32))[0])
 
 
 def sweep(codes, elevation, gate_m=250.0, start_s=0.0):
@@ -54,9 +55,7 @@ def test_uniform_echo_is_uniform_rain_and_dry_is_zero():
     rain = rain_on_grid(made(sweep(codes, 0.5), sweep(codes, 1.5)), SPEC, RainParams())
     rates, states = rain["rainfall_rate"].values, rain["state"].values
     inside = np.hypot(*np.meshgrid(SPEC.x - X, SPEC.y - Y)) < 74e3
-    np.testing.assert_allclose(
-        rates[inside], ZRRelation().rain_rate(np.float32([35.0]))[0], rtol=1e-5
-    )
+    np.testing.assert_allclose(rates[inside], RAIN, rtol=1e-5)
     assert (states[inside] == State.WET).all()
     assert np.isnan(rates[~inside & (np.hypot(*np.meshgrid(SPEC.x - X, SPEC.y - Y)) > 76e3)]).all()
     dry = rain_on_grid(made(sweep(0 * codes, 0.5), sweep(0 * codes, 1.5)), SPEC, RainParams())
