@@ -55,7 +55,7 @@ def slant_range(ground_m: float, elevation_deg: float) -> float:
     """Slant range in m of the beam axis above a ground distance.
 
     >>> round(slant_range(100e3, 0.5))
-    100008
+    100019
     """
     a = EFFECTIVE_RADIUS_M
     angle = ground_m / a
