@@ -15,7 +15,7 @@ from jinghu.grid import durable
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
-from jinghu.grid.store import Store, packed, write_zarr
+from jinghu.grid.store import Store, consolidate, packed, write_zarr
 from jinghu.grid.times import isoformat, to_numpy
 
 RATE_SCALE = 0.02  # mm/h: int16 reaches 655 mm/h
@@ -59,8 +59,9 @@ def record_analysis(store: Store, analysis: xr.Dataset, time: datetime, step: ti
         if target.dtype == np.int16:
             values = _as_int16(values, float(str(target.attrs["scale_factor"])))
         target[row] = values
-        durable.fsync_tree(path / name / "c" / str(row))
-        durable.fsync_path(path / name / "c")
+        if (path / name / "c").is_dir():  # a field without any value has no chunk
+            durable.fsync_tree(path / name / "c" / str(row))
+            durable.fsync_path(path / name / "c")
         durable.fsync_path(path / name)
     _write_index(path, index | {isoformat(time)})
 
@@ -89,7 +90,7 @@ def _as_int16(values: NDArray[np.float32], scale: float) -> NDArray[np.int16]:
 
 def _check_layout(path: Path, spec: GridSpec, time: datetime, row: int) -> None:
     """Refuse a day that was laid out for another grid or another step."""
-    with xr.open_zarr(path, consolidated=False) as day:
+    with xr.open_zarr(path) as day:
         if GridSpec.of(day) != spec:
             raise StoreError(f"{path}: made for another grid; move the old store away")
         if row >= day.sizes["time"] or day["time"].values[row] != to_numpy(time):
@@ -125,10 +126,11 @@ def _preallocate(path: Path, spec: GridSpec, time: datetime, step: timedelta) ->
     shutil.rmtree(temporary, ignore_errors=True)
     day = xr.Dataset(variables, coords={"time": times[:1], **spec.coords()})
     write_zarr(temporary, day, encoding)
-    group = zarr.open_group(temporary, mode="r+", zarr_format=3)
+    group = zarr.open_group(temporary, mode="r+", zarr_format=3, use_consolidated=False)
     for name in (*_VARIABLES, "time"):
         _array(group, name).resize((n, *_array(group, name).shape[1:]))
     _array(group, "time")[:] = times.astype("datetime64[s]").astype(np.int64)
+    consolidate(temporary)
     durable.fsync_tree(temporary)
     durable.rename_durable(temporary, path)
 

@@ -71,7 +71,7 @@ def load_state(
             wanted = None
         problem = "is damaged"
         if wanted == durable.sha256_tree(folder / f"{name}.zarr"):
-            with xr.open_zarr(folder / f"{name}.zarr", consolidated=False) as lazy:
+            with xr.open_zarr(folder / f"{name}.zarr") as lazy:
                 if spec is None or GridSpec.of(lazy) == spec:
                     return cycle, lazy.load()
             problem = "is on another grid"

@@ -7,6 +7,7 @@ Layout (docs/architecture.md): ``LATEST``, ``cycles/<cycle>/<part>/``, ``obs/``,
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 import xarray as xr
+import zarr
 from numpy.typing import NDArray
 
 from jinghu.grid import durable
@@ -49,7 +51,7 @@ class Part:
         path = self.folder / product
         if not path.is_dir():
             raise StoreError(f"{path}: no such product in cycle {self.cycle}/{self.name}")
-        opened: xr.Dataset = xr.open_zarr(path, consolidated=False)
+        opened: xr.Dataset = xr.open_zarr(path)
         return opened
 
     def open_array(self, product: str) -> NDArray[Any]:
@@ -252,7 +254,7 @@ def packed(
 
 
 def write_zarr(path: Path, dataset: xr.Dataset, encoding: Encoding | None = None) -> None:
-    """Write a Dataset as plain Zarr v3 that `xarray.open_zarr` opens.
+    """Write a Dataset as Zarr v3 that plain `xarray.open_zarr` opens.
 
     What does not fit into a packed variable becomes the largest value that does; it would come
     back with the wrong sign otherwise.
@@ -264,3 +266,14 @@ def write_zarr(path: Path, dataset: xr.Dataset, encoding: Encoding | None = None
             limit = float(str(options["scale_factor"])) * np.iinfo(np.int16).max
             plain[name] = plain[name].clip(-limit, limit, keep_attrs=True)
     plain.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=named)
+    consolidate(path)
+
+
+def consolidate(path: Path) -> None:
+    """Copy the arrays' metadata into the group's, where xarray looks for it first.
+
+    It is one more member of ``zarr.json``; readers that do not know it pass it over.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+        zarr.consolidate_metadata(path, zarr_format=3)

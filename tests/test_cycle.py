@@ -47,7 +47,7 @@ def test_cycle_publishes_a_whole_part(first, event):
     assert part is not None
     assert part.cycle == "20260620T0612Z"
     assert part.verify() == []
-    products = xr.open_zarr(part.folder / "products.zarr", consolidated=False)
+    products = xr.open_zarr(part.folder / "products.zarr")
     assert products["rainfall_rate"].sizes == {"lead_time": 31, "y": 40, "x": 40}
     assert products["rainfall_amount"].attrs["units"] == "mm"
     assert result.status == "published"

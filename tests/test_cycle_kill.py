@@ -76,7 +76,7 @@ def check_readable(store: Store) -> str:
     assert part is not None
     assert part.verify() == []
     for product in ("products.zarr", "working.zarr"):
-        opened = xr.open_zarr(part.folder / product, consolidated=False)
+        opened = xr.open_zarr(part.folder / product)
         assert opened["rainfall_rate"].isel(lead_time=0).notnull().any().compute()
     with sqlite3.connect(store.root / "warnings.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)

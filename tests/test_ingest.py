@@ -162,8 +162,8 @@ def test_products_are_those_of_a_clean_folder(bad, volumes, tmp_path):
     part = "cycles/20260620T0630Z/fast"
     for product in ("products.zarr", "working.zarr"):
         with (
-            xr.open_zarr(tmp_path / "a" / part / product, consolidated=False) as one,
-            xr.open_zarr(tmp_path / "b" / part / product, consolidated=False) as other,
+            xr.open_zarr(tmp_path / "a" / part / product) as one,
+            xr.open_zarr(tmp_path / "b" / part / product) as other,
         ):
             xr.testing.assert_identical(one.load(), other.load())
     manifest = json.loads((tmp_path / "a" / part / "manifest.json").read_text(encoding="utf-8"))

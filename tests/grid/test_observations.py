@@ -16,7 +16,7 @@ STEP = timedelta(minutes=6)
 
 
 def day(store, name="20190809"):
-    return xr.open_zarr(store.root / "obs" / f"{name}.zarr", consolidated=False)
+    return xr.open_zarr(store.root / "obs" / f"{name}.zarr")
 
 
 def test_an_analysis_lies_at_its_step_and_the_others_are_missing(store, analysis, now):

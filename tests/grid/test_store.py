@@ -57,7 +57,7 @@ def test_what_was_published_is_read_back(store):
 def test_plain_xarray_opens_it(store):
     publish(store, FIRST, 1.5)
     path = store.root / "cycles" / FIRST / "fast" / "products.zarr"
-    opened = xr.open_zarr(path, consolidated=False)
+    opened = xr.open_zarr(path)
     assert float(opened["rainfall_rate"].mean()) == 1.5
     assert json.loads((path / "zarr.json").read_text())["zarr_format"] == 3
 
@@ -273,7 +273,7 @@ def test_packed_fields_keep_missing_and_never_change_sign(tmp_path, shards):
     dataset = xr.Dataset({"rainfall_rate": (("y", "x"), values)})
     encoding = {"rainfall_rate": packed(0.02, (2, 3), (1, 3), shards=shards)}
     write_zarr(tmp_path / "x.zarr", dataset, encoding)
-    back = xr.open_zarr(tmp_path / "x.zarr", consolidated=False)["rainfall_rate"].values
+    back = xr.open_zarr(tmp_path / "x.zarr")["rainfall_rate"].values
     expected = np.array([[0.0, 0.0, 0.04], [np.nan, 655.34, 655.34]])
     np.testing.assert_allclose(back, expected, atol=0.0201)
     np.testing.assert_array_equal(np.isnan(back), np.isnan(values))
