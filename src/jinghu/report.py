@@ -48,11 +48,68 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
 
 
 def print_report(report: dict[str, Any], console: Console) -> None:
-    """Print the report for a person: one line a part."""
-    console.print(f"cycle {report['cycle']} {report['status']}", highlight=False)
-    for part in ("radars", "gauges", "analysis", "nowcast", "hydro", "warnings", "seconds"):
-        text = json.dumps(report[part], ensure_ascii=False)
-        console.print(f"  {part}: {text}", highlight=False, markup=False)
+    """Print the report for a person: a line a part, Chinese first."""
+    parts = (
+        ("雷达 radars", _radar_words(report["radars"])),
+        ("雨量站 gauges", _gauge_words(report["gauges"])),
+        ("分析 analysis", _analysis_words(report["analysis"])),
+        ("外推 nowcast", _nowcast_words(report["nowcast"])),
+        ("洪水 flood", _flood_words(report["hydro"])),
+        ("预警 warnings", _warning_words(report["warnings"])),
+        ("耗时 seconds", _second_words(report["seconds"])),
+    )
+    console.print(f"{report['cycle']} {report['status']}", highlight=False)
+    for name, words in parts:
+        console.print(f"  {name}: {words}", highlight=False, markup=False)
+
+
+def _radar_words(radars: dict[str, Any]) -> str:
+    words = f"{len(radars['used'])} ({radars['volumes']} volumes), {len(radars['refused'])} refused"
+    stale = f", stale {' '.join(radars['stale'])}" if radars["stale"] else ""
+    return f"{words}, {radars['duplicates']} duplicates{stale}"
+
+
+def _gauge_words(gauges: dict[str, Any]) -> str:
+    words = f"{gauges['used']} used, {gauges['rejected']} rejected"
+    for place, found in (("", gauges["loo"]), (" city", gauges.get("city", {}).get("loo"))):
+        if found:
+            score = f"RMSE {found['rmse_mm']:.2f} mm, bias {found['bias']:.2f}, r {found['r']:.2f}"
+            words += f"; left out{place}: {score}"
+    return words
+
+
+def _analysis_words(analysis: dict[str, Any]) -> str:
+    wet = f"{100 * analysis['wet_fraction']:.0f} % wet"
+    highest = analysis["max_mm_h"]
+    return f"{wet}, {'nothing seen' if highest is None else f'at most {highest} mm/h'}"
+
+
+def _nowcast_words(nowcast: dict[str, Any]) -> str:
+    return (
+        f"{nowcast['method']} ({nowcast['engine']}), {nowcast['leads']} x {nowcast['step_min']} min"
+    )
+
+
+def _flood_words(hydro: dict[str, Any]) -> str:
+    if "error" in hydro:
+        return str(hydro["error"])
+    peaks = sorted(hydro["gauges"], key=lambda g: g["peak_m3s"], reverse=True)[:3]
+    highest = "; ".join(
+        f"{g['name_zh']} {g['name_en']} {g['peak_m3s']:.0f} m3/s at {g['peak_time']}" for g in peaks
+    )
+    return f"{hydro['reaches']} reaches ({hydro['terrain']}); highest peaks: {highest}"
+
+
+def _warning_words(warnings: dict[str, Any]) -> str:
+    counts = ("candidates", "issued", "updated", "cancelled", "recipients", "delivered", "waiting")
+    return ", ".join(f"{name} {warnings[name]}" for name in counts if name in warnings)
+
+
+def _second_words(seconds: dict[str, float]) -> str:
+    stages = " ".join(
+        f"{name} {s:.1f}" for name, s in seconds.items() if name not in ("total", "cpu_total")
+    )
+    return f"{seconds['total']:.1f} (CPU {seconds['cpu_total']:.1f}): {stages}"
 
 
 def city_box(settings: Settings) -> Box | None:

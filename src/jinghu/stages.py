@@ -33,7 +33,7 @@ class StageLog:
         """Name something this cycle had to do without."""
         if text not in self.degradations:
             self.degradations.append(text)
-            self.console.print(f"degraded: {text}", highlight=False, style="yellow")
+            self.console.print(f"降级 degraded: {text}", highlight=False, style="yellow")
 
     def totals(self) -> dict[str, float]:
         """Return rounded seconds per stage, and their sum as ``total`` and ``cpu_total``."""
