@@ -1,12 +1,11 @@
 """Motion of the rain between two fields, also when it moved far between them."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from jinghu.grid.accumulation import coarsen_mean
@@ -14,6 +13,9 @@ from jinghu.grid.advection import advect
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs, check
 from jinghu.nowcast.matching import Matches, match_blocks
+
+_NODE_M = 4000.0  # vectors are interpolated on nodes so far apart, then between them
+_WIDER = 0.02  # weight of a Gaussian twice as wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class MotionParams:
     min_correlation: float = 0.3
     smooth_m: float = 25_000.0  # e-folding distance of the interpolation between vectors
     wet_mm_h: float = 0.2
+    # Fields farther apart give finer vectors, until the rain has changed too much to be matched
+    # (docs/skill.md).
+    baseline_s: float = 900.0
 
 
 def estimate_motion(
@@ -55,20 +60,21 @@ def estimate_motion(
     Raises
     ------
     DataError
-        Where the fields are not on one grid.
+        Where the fields are not on one grid of square cells in m.
     """
     params = params or MotionParams()
     for dataset in (earlier, later):
         check(dataset, "rainfall_rate", dims=("y", "x"))
-    if earlier["rainfall_rate"].shape != later["rainfall_rate"].shape:
+    if any(not np.array_equal(earlier[n].values, later[n].values) for n in ("x", "y")):
         raise DataError("motion", "the two fields are not on one grid")
     seconds = float((later["time"].values - earlier["time"].values) / np.timedelta64(1, "s"))
-    cell_m = float(later["x"][1] - later["x"][0]) if later.sizes["x"] > 1 else 1.0
+    along_x, along_y = spacing(later)
+    cell_m = abs(along_x)
     first = to_db(earlier["rainfall_rate"].values, params.wet_mm_h)
     second = to_db(later["rainfall_rate"].values, params.wet_mm_h)
     if seconds > 0:
         cells, quality = displacement(first, second, cell_m, seconds, params)
-        velocity = cells * np.float32(cell_m / seconds)
+        velocity = cells * np.float32([[[along_x / seconds]], [[along_y / seconds]]])
     else:
         velocity = np.zeros((2, *first.shape), np.float32)
         quality = np.zeros(first.shape, np.float32)
@@ -86,31 +92,54 @@ def estimate_motion(
 def dense_motion(
     frames: NDArray[np.float32], cell_m: float = 1000.0, step_s: float = 300.0
 ) -> NDArray[np.float32]:
-    """Mean motion over a sequence of rain rates, with pysteps' conventions.
+    """Motion at the end of a sequence of rain rates, with pysteps' conventions.
 
     Parameters
     ----------
     frames
         (time, y, x) mm/h, NaN = missing.
     cell_m, step_s
-        Cell size and time step: they bound the displacements that are looked for.
+        Cell size and time step: they bound the displacements that are looked for, and tell how
+        many steps the motion is taken over.
 
     Returns
     -------
     (2, y, x) cells per step, [0] along x, [1] along y.
     """
     params = MotionParams()
-    db = [to_db(frame, params.wet_mm_h) for frame in frames]
-    pairs = [displacement(a, b, cell_m, step_s, params) for a, b in pairwise(db)]
-    if not pairs:
+    steps = min(len(frames) - 1, max(1, int(params.baseline_s / step_s)))
+    if steps < 1:
         return np.zeros((2, *frames.shape[1:]), np.float32)
-    weight = np.stack([q for _, q in pairs])[:, None] + 1e-3
-    vectors = np.stack([v for v, _ in pairs])
-    return np.asarray((vectors * weight).sum(0) / weight.sum(0), np.float32)
+    first, last = (to_db(frames[k], params.wet_mm_h) for k in (-1 - steps, -1))
+    moved, _ = displacement(first, last, cell_m, steps * step_s, params)
+    return moved / np.float32(steps)
+
+
+def spacing(dataset: xr.Dataset) -> tuple[float, float]:
+    """Signed cell width and height in m; rows may go from north to south.
+
+    Raises
+    ------
+    DataError
+        Where the grid is not one of square cells in m.
+    """
+    found = []
+    for name in ("x", "y"):
+        units = dataset[name].attrs.get("units", "m") if name in dataset.coords else None
+        if units not in ("m", "metre", "meter", "metres", "meters"):
+            raise DataError(f"coordinate {name}", f"in {units!r}, wanted a projected grid in m")
+        steps = np.diff(dataset[name].values.astype(np.float64))
+        if steps.size == 0 or steps[0] == 0 or not np.allclose(steps, steps[0], rtol=1e-3):
+            raise DataError(f"coordinate {name}", "not equidistant")
+        found.append(float(steps.mean()))
+    if not np.isclose(abs(found[0]), abs(found[1]), rtol=1e-3):
+        raise DataError("grid", f"cells of {found[0]:g} m x {found[1]:g} m are not square")
+    return found[0], found[1]
 
 
 def to_db(rate_mm_h: NDArray[np.float32], wet_mm_h: float) -> NDArray[np.float32]:
-    """Rain rate in dB above the wet threshold, 0 where dry, NaN where missing."""
+    """Rain rate in dB above the wet threshold, 0 where dry, NaN where missing or infinite."""
+    rate_mm_h = np.where(np.isinf(rate_mm_h), np.float32(np.nan), rate_mm_h)
     with np.errstate(invalid="ignore"):
         return (10.0 * np.log10(np.maximum(rate_mm_h, wet_mm_h) / wet_mm_h)).astype(np.float32)
 
@@ -211,23 +240,38 @@ def _dense(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Interpolate vectors to every cell: Gaussian weights, widening where vectors are far.
 
-    Each vector is placed in the middle of its path, which halves the bias in curved motion.
+    Each vector is placed in the middle of its path, which halves the bias in curved motion. The
+    weights are sums of ever wider and lower Gaussians, so that one filter a width does for any
+    number of vectors.
     """
-    step = max(1, round(4000.0 / cell_m))
-    rows = np.arange(0, shape[0] + step, step, dtype=np.float64)
-    cols = np.arange(0, shape[1] + step, step, dtype=np.float64)
-    grid = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
-    places = np.stack([found.row + found.d_row / 2, found.col + found.d_col / 2], axis=1)
-    squared = ((grid[:, None] - places[None]) ** 2).sum(-1) * cell_m**2
-    width = np.maximum(smooth_m**2, squared.min(axis=1))
-    weight = np.exp(-squared / (2 * width[:, None])) * found.correlation[None] ** 2
-    total = weight.sum(1)
-    coarse_shape = (len(rows), len(cols))
-    planes = (
-        (weight @ found.d_col / total).reshape(coarse_shape),
-        (weight @ found.d_row / total).reshape(coarse_shape),
-        np.exp(-squared.min(axis=1) / (2 * smooth_m**2)).reshape(coarse_shape),
-    )
+    step = max(1, round(_NODE_M / cell_m))
+    nodes = (-(-shape[0] // step) + 1, -(-shape[1] // step) + 1)
+    planes = np.zeros((3, *nodes))
+    weight = found.correlation**2
+    _spread(planes[0], found, step, weight)
+    _spread(planes[1], found, step, weight * found.d_col)
+    _spread(planes[2], found, step, weight * found.d_row)
+    total = np.zeros_like(planes)
+    sigma, height = smooth_m / (step * cell_m), 1.0
+    near = gaussian_filter(planes[0], sigma, mode="constant") * 2 * np.pi * sigma**2
+    while sigma < 2 * max(nodes):
+        total += height * gaussian_filter(planes, (0, sigma, sigma), mode="constant") * sigma**2
+        sigma, height = 2 * sigma, _WIDER * height
+    total += 1e-9 * planes.sum((1, 2), keepdims=True)  # far from all of them, their mean
+    coarse = (total[1] / total[0], total[2] / total[0], np.clip(near, 0.0, 1.0))
     at = np.meshgrid(np.arange(shape[0]) / step, np.arange(shape[1]) / step, indexing="ij")
-    fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in planes]
+    fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in coarse]
     return np.stack(fine[:2]), fine[2]
+
+
+def _spread(
+    plane: NDArray[np.float64], found: Matches, step: int, values: NDArray[np.float64]
+) -> None:
+    """Add each value to the four nodes around the middle of its path, by nearness."""
+    row = np.clip((found.row + found.d_row / 2) / step, 0, plane.shape[0] - 1.001)
+    col = np.clip((found.col + found.d_col / 2) / step, 0, plane.shape[1] - 1.001)
+    i, j = row.astype(int), col.astype(int)
+    fy, fx = row - i, col - j
+    for di, wy in ((0, 1 - fy), (1, fy)):
+        for dj, wx in ((0, 1 - fx), (1, fx)):
+            np.add.at(plane, (i + di, j + dj), values * wy * wx)
