@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
@@ -118,15 +118,23 @@ class HydroSettings(_Frozen):
     gauges: ConfigPath = CONFIGS / "shaoxing" / "gauges.csv"
     initial_wetness: float = Field(0.8, ge=0, le=1, description="of tension storage at cold start")
     horizon_h: float = Field(24.0, gt=0)
-    step_min: int = Field(15, ge=1)
+    step_min: int = Field(12, ge=1, description="of the published hydrographs")
+    method: Literal["muskingum-cunge", "muskingum", "kinematic"] = "muskingum-cunge"
+    terrain_seed: int = 0
+    burn_rivers: bool = Field(
+        True, description="false where the DEM is finer than the river lines are true"
+    )
 
 
 class WebhookSettings(_Frozen):
     """One receiver of signed webhooks."""
 
-    name: str
-    url: str
-    secret: str = Field(description="whsec_... (Standard Webhooks), usually from ${VARIABLE}")
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,32}$")
+    url: str = Field(pattern=r"^https?://[^\s/]+")
+    secret: str = Field(
+        pattern=r"^whsec_[A-Za-z0-9+/]{22,}={0,2}( whsec_[A-Za-z0-9+/]{22,}={0,2})*$",
+        description="whsec_... (Standard Webhooks), usually from ${VARIABLE}; two while rotating",
+    )
     allow_private: bool = Field(False, description="receiver on loopback or a private network")
 
 
@@ -144,10 +152,25 @@ class WarningSettings(_Frozen):
 
     rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
     database: str = "sqlite:///warnings.db"
-    sender: str = "jinghu@localhost"
+    sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
     status: Literal["Actual", "Exercise", "Test"] = "Actual"
+    public_url: str = Field(
+        "http://localhost:8080",
+        pattern=r"^https?://[^\s/]+",
+        description="where recipients reach the service: their answer links begin with it",
+    )
+    answer_key_file: ConfigPath | None = Field(
+        None, description="key that signs answer links; beside the database where absent"
+    )
     audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
+
+    @field_validator("webhooks")
+    @classmethod
+    def _names_differ(cls, found: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+        if len({hook.name for hook in found}) < len(found):
+            raise ValueError("two webhooks have the same name")
+        return found
 
 
 class Settings(_Frozen):
@@ -173,6 +196,22 @@ class Settings(_Frozen):
             update={"database": f"sqlite:///{root / 'warnings.db'}"}
         )
         return self.model_copy(update={"store": root, "warnings": warnings})
+
+    def with_engine(self, engine: str | None) -> "Settings":
+        """Return the same settings with another engine of the nowcast.
+
+        Raises
+        ------
+        ConfigError
+            Where there is no such engine.
+        """
+        if engine is None:
+            return self
+        try:
+            nowcast = NowcastSettings.model_validate(self.nowcast.model_dump() | {"engine": engine})
+        except ValidationError:
+            raise ConfigError(f"engine {engine!r} is neither jinghu nor pysteps") from None
+        return self.model_copy(update={"nowcast": nowcast})
 
 
 def load(path: Path) -> Settings:

@@ -66,9 +66,9 @@ def window_amounts(
 
     Returns
     -------
-    ``rainfall_amount(window, lead_time, y, x)`` and ``observed_fraction(window, lead_time)``,
-    lead 0 first. What was not observed counts as no rain, so an amount is a lower bound where
-    the fraction is below 1.
+    ``rainfall_amount(window, lead_time, y, x)``, ``observed_fraction(window, lead_time)``, lead 0
+    first, and ``window_observed(window, y, x)``, the share of the window that ends now. What was
+    not observed counts as no rain, so an amount is a lower bound where a share is below 1.
     """
     check(history, "rainfall_amount", dims=("time", "y", "x"))
     check(forecast, "rainfall_amount", dims=("time", "y", "x"))
@@ -82,6 +82,7 @@ def window_amounts(
         [history["rainfall_amount"].values, forecast["rainfall_amount"].values]
     )
     known = np.isfinite(amounts)
+    past = _running(known[: history.sizes["time"]].astype(np.float32))
     total = _running(np.where(known, amounts, 0).astype(np.float64))
     observed = _running(known.mean((1, 2)))
     n_history = history.sizes["time"]
@@ -102,6 +103,11 @@ def window_amounts(
                 ("window", "lead_time"),
                 ((observed[ends][None] - observed[starts]) / lengths).astype(np.float32),
                 {"units": "1", "long_name": "share of the window for which there is a value"},
+            ),
+            "window_observed": (
+                ("window", "y", "x"),
+                ((past[-1] - past[starts[:, 0]]) / lengths[:, :, None]).astype(np.float32),
+                {"units": "1", "long_name": "observed share of the window that ends now"},
             ),
         },
         coords={

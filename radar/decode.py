@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from jinghu.grid.errors import DataError
 from jinghu.radar import container, legacy, standard
 from jinghu.radar.sites import RadarSite
+from jinghu.radar.standard_layout import MAGIC
 from jinghu.radar.volume import Volume
 
-_SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3}|SIM\d{2})_", re.ASCII)
+_SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3})_", re.ASCII)
 _FOREIGN = {
     b"AR2V": "NEXRAD level II, which this version cannot read yet",
     b"ARCH": "NEXRAD level II, which this version cannot read yet",
@@ -22,6 +23,11 @@ _FOREIGN = {
 
 def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | None = None) -> Volume:
     """Decode a CINRAD volume, legacy SA/SB or standard format, bzip2, gzip or raw.
+
+    A damaged file gives the rays that are whole as far as can be told, and no others: rays with
+    changed or contradictory headers are dropped, and a file with many of them is refused. Changed
+    bytes inside gate data cannot be told from rain, because the formats have no checksum
+    (bzip2 and gzip have: of those nothing damaged gets this far).
 
     Parameters
     ----------
@@ -40,9 +46,8 @@ def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | Non
     """
     unpacked = container.unpack(data, source)
     head = unpacked.data[:4]
-    if head == standard.MAGIC:
-        table = None if sites is None else dict(sites)
-        return standard.decode(unpacked.data, source, table, unpacked.damage)
+    if head == MAGIC:
+        return standard.decode(unpacked.data, source, sites, unpacked.damage)
     for magic, what in _FOREIGN.items():
         if head == magic:
             raise DataError(source, what)

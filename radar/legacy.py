@@ -12,16 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
+from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
 
 RADIAL_BYTES = 2432
+HEADER_BYTES = 128
 DATA_BASE = 28  # pointers count from here
 MAX_REF_GATES = 460
 MAX_DOP_GATES = 920
 FIRST_VALID = 2  # 0 below threshold, 1 range folded
 SECONDS_PER_DAY = 86400
 _MAX_SPAN_S = 1800.0
+_VOLUME_END = 4
+_FIELDS_WRONG = 2  # of fifteen: a header with so few faults is still known as one
+_SPEED_OF_LIGHT_M_S = 299_792_458.0
 
 HEADER = np.dtype(
     {
@@ -40,20 +45,29 @@ HEADER = np.dtype(
             14, 28, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 64, 66, 68, 70,
             72, 88,
         ],
-        "itemsize": RADIAL_BYTES,
+        "itemsize": HEADER_BYTES,
     }
 )  # fmt: skip
+_LAYOUT = ("first_ref_m", "first_dop_m", "ref_gate_m", "dop_gate_m", "ref_gates", "dop_gates",
+           "ref_pointer", "vel_pointer", "width_pointer", "vel_resolution", "nyquist",
+           "unambiguous_range")  # fmt: skip
 ANGLE_DEG = 180.0 / 4096 / 8
+_LIVE_BYTES = (16, 17, 20, 21, 22, 23, 28, 29, 30, 36, 37, 38, 40, 42, 43, 82, *range(84, 91))
+# Bytes of a header that do not change from radial to radial: they do so between sweeps at most.
+FIXED_BYTES = np.setdiff1d(np.arange(HEADER_BYTES), _LIVE_BYTES)
 
 
 def looks_like(data: bytes) -> bool:
     """Whether the first bytes are a plausible legacy radial."""
     buffer = np.frombuffer(data[:RADIAL_BYTES], np.uint8)
-    return len(buffer) == RADIAL_BYTES and bool(_plausible(buffer, 0))
+    return len(buffer) == RADIAL_BYTES and bool(_faults(buffer, 0, 0) == 0)
 
 
 def decode(data: bytes, source: str, site: RadarSite, damage: tuple[str, ...]) -> Volume:
     """Decode unpacked legacy bytes; whole, plausible radials are kept, the rest is counted.
+
+    A radial is whole where what follows it is the header of the next one, be it scarred, or the
+    end of the data, or where it ends the volume. What else must agree: `jinghu.radar.radials`.
 
     Raises
     ------
@@ -61,31 +75,26 @@ def decode(data: bytes, source: str, site: RadarSite, damage: tuple[str, ...]) -
         Where there is no whole radial, or so many are damaged that none can be trusted.
     """
     buffer = np.frombuffer(data, np.uint8)
-    offsets = _index(buffer)
-    if len(offsets) == 0:
+    found, scars = _index(buffer)
+    if len(found) == 0:
         raise DataError(source, "; ".join(("no whole radial in it", *damage)))
-    headers = (
-        np.concatenate([np.frombuffer(data, HEADER, count=1, offset=int(o)) for o in offsets])
-        if len(offsets) * RADIAL_BYTES != len(data)
-        else np.frombuffer(data, HEADER)
-    )
-    keep, why = _consistent(headers)
-    implausible = len(data) // RADIAL_BYTES - int(keep.sum())
-    if implausible > 0.05 * max(len(offsets), 1) + 1:
-        cause = (
-            f"damaged throughout: {implausible} of {len(data) // RADIAL_BYTES} radials have"
-            " implausible headers, and the format has no checksum for the others"
-        )
-        raise DataError(source, cause)
-    offsets, headers = offsets[keep], headers[keep]
+    offsets = _trusted(buffer, found, int(scars), source)
+    headers = _headers(buffer, offsets)
     times = _times(headers)
-    sweeps = _sweeps(buffer, offsets, headers, times)
+    problems = damage
+    if len(offsets) < len(found):
+        problems += (f"{len(found) - len(offsets)} radials do not fit the others",)
     dropped = len(data) - len(offsets) * RADIAL_BYTES
-    problems = damage + why
-    if dropped and not problems:
-        problems = (f"{dropped} bytes belong to no whole radial",)
-    if headers["state"][-1] not in (2, 4) or headers["state"][-1] != 4:
-        problems += (f"ends in sweep {len(sweeps)}, before the end of the volume",)
+    if dropped:
+        problems += (f"{dropped} bytes belong to no whole radial",)
+    problems += missing(
+        headers["elevation_number"].astype(np.int64),
+        headers["radial_number"].astype(np.int64),
+        headers["state"].astype(np.int64),
+    )
+    sweeps = _sweeps(buffer, offsets, headers, times)
+    if headers["state"][-1] != _VOLUME_END:
+        problems += (f"it ends in sweep {len(sweeps)}, before the end of the volume",)
     return Volume(
         site=site,
         time=datetime.fromtimestamp(float(times[0]), UTC),
@@ -105,70 +114,117 @@ def _u16(buffer: NDArray[np.uint8], at: int) -> int:
 
 
 @numba.njit(cache=True)
-def _plausible(buffer: NDArray[np.uint8], at: int) -> bool:
-    """Check every field of a radial header that has a known range."""
-    if _u16(buffer, at + 14) != 1 or _u16(buffer, at + 40) > 4:
-        return False
-    if not 1 <= _u16(buffer, at + 44) <= 32 or not 1 <= _u16(buffer, at + 38) <= 1000:
-        return False
+def _faults(buffer: NDArray[np.uint8], at: int, most: int) -> int:
+    """Count the fields of a radial header that cannot be, up to some more than ``most``."""
+    faults = 0
+    faults += _u16(buffer, at + 14) != 1
+    faults += _u16(buffer, at + 40) > 4
+    faults += not 1 <= _u16(buffer, at + 44) <= 32
+    faults += not 1 <= _u16(buffer, at + 38) <= 1000
+    if faults > most:
+        return faults
     ref_gates, dop_gates = _u16(buffer, at + 54), _u16(buffer, at + 56)
-    if ref_gates > MAX_REF_GATES or dop_gates > MAX_DOP_GATES or ref_gates + dop_gates == 0:
-        return False
-    if not 100 <= _u16(buffer, at + 50) <= 4000 or not 100 <= _u16(buffer, at + 52) <= 4000:
-        return False
-    if _u16(buffer, at + 70) not in (2, 4) or _u16(buffer, at + 28 + 2) * 65536 > 86_400_000:
-        return False
+    faults += ref_gates > MAX_REF_GATES
+    faults += dop_gates > MAX_DOP_GATES
+    faults += ref_gates + dop_gates == 0
+    faults += not 100 <= _u16(buffer, at + 50) <= 4000
+    faults += not 100 <= _u16(buffer, at + 52) <= 4000
+    faults += _u16(buffer, at + 70) not in (2, 4)
+    faults += _u16(buffer, at + 30) * 65536 > 86_400_000
+    faults += _u16(buffer, at + 32) <= 7000  # after 1989
     limit = RADIAL_BYTES - DATA_BASE
     for pointer_at, gates in ((64, ref_gates), (66, dop_gates), (68, dop_gates)):
         pointer = _u16(buffer, at + pointer_at)
-        if gates > 0 and not (pointer >= 72 and pointer + gates <= limit):
-            return False
-    return _u16(buffer, at + 32) > 7000  # after 1989
+        faults += gates > 0 and not (pointer >= 72 and pointer + gates <= limit)
+    return faults
 
 
 @numba.njit(cache=True)
-def _index(buffer: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Offsets of all whole, plausible radials; after damage the next one is searched."""
+def _goes_on(buffer: NDArray[np.uint8], at: int) -> bool:
+    """Whether a radial header, whole, scarred or cut by the end of the data, begins here."""
+    left = len(buffer) - at
+    if left >= HEADER_BYTES:
+        return bool(_faults(buffer, at, _FIELDS_WRONG) <= _FIELDS_WRONG)
+    return bool(left < 16 or _u16(buffer, at + 14) == 1)
+
+
+@numba.njit(cache=True)
+def _index(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
+    """Offsets of all whole, plausible radials, and the number of scarred headers."""
     found = np.empty(len(buffer) // RADIAL_BYTES, np.int64)
-    n = 0
-    at = 0
+    n, scars = 0, 0
+    at, expected = 0, True
     while at + RADIAL_BYTES <= len(buffer):
-        if _plausible(buffer, at):
+        faults = _faults(buffer, at, _FIELDS_WRONG)
+        last = _u16(buffer, at + 40) == _VOLUME_END
+        if faults == 0 and (last or _goes_on(buffer, at + RADIAL_BYTES)):
             found[n] = at
             n += 1
             at += RADIAL_BYTES
-        else:
-            at = _resync(buffer, at)
-    return found[:n]
+            expected = True
+            continue
+        scars += expected and 0 < faults <= _FIELDS_WRONG
+        at += 1
+        expected = False
+    return found[:n], scars
+
+
+def _headers(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[Any]:
+    return _columns(buffer, offsets, 0, HEADER_BYTES).view(HEADER)[:, 0]
 
 
 @numba.njit(cache=True)
-def _resync(buffer: NDArray[np.uint8], at: int) -> int:
-    """Offset of the next plausible radial: the next in step if it is one, else searched for."""
-    step = at + RADIAL_BYTES
-    if step + RADIAL_BYTES <= len(buffer) and _plausible(buffer, step):
-        return step
-    at += 1
-    while at + RADIAL_BYTES <= len(buffer):
-        if buffer[at + 14] == 1 and buffer[at + 15] == 0 and _plausible(buffer, at):
-            return at
-        at += 1
-    return at
+def _columns(
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], start: int, n: int
+) -> NDArray[np.uint8]:
+    """Copy the bytes from ``start`` on of every radial: (radial, n)."""
+    out = np.empty((len(offsets), n), np.uint8)
+    for ray in range(len(offsets)):
+        at = offsets[ray] + start
+        out[ray] = buffer[at : at + n]
+    return out
 
 
-def _consistent(headers: NDArray[Any]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Mark radials that fit their neighbours in time and their sweep in shape."""
+def _trusted(
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], scars: int, source: str
+) -> NDArray[np.int64]:
+    """Leave out radials whose headers are changed or contradict the others."""
+    changed = scarred(_columns(buffer, offsets, 0, HEADER_BYTES)[:, FIXED_BYTES])
+    refuse_if_scattered(scars + int(changed.sum()), len(offsets) + scars, source)
+    kept = offsets[~changed]
+    headers = _headers(buffer, kept)
     times = _times(headers)
-    keep = np.abs(times - np.median(times)) < _MAX_SPAN_S
+    fits = (np.abs(times - np.median(times)) < _MAX_SPAN_S) & _like_their_sweep(headers)
+    kept, headers, times = kept[fits], headers[fits], times[fits]
+    chained = following(
+        headers["elevation_number"].astype(np.int64),
+        headers["radial_number"].astype(np.int64),
+        (headers["azimuth"] * ANGLE_DEG).astype(np.float32),
+        times,
+    )
+    if not chained.any():
+        raise DataError(source, "none of its radials fits the others")
+    return np.asarray(kept[chained])
+
+
+def _like_their_sweep(headers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark radials at the elevation and with the layout of their sweep."""
+    fits = np.ones(len(headers), bool)
+    elevation = _elevation(headers)
     for number in np.unique(headers["elevation_number"]):
         inside = headers["elevation_number"] == number
-        elevation = _elevation(headers)
-        keep &= ~inside | (np.abs(elevation - np.median(elevation[inside])) < 1.0)
-        for name in ("ref_gates", "dop_gates", "ref_pointer", "vel_pointer", "ref_gate_m"):
-            values = headers[name][inside].astype(np.int64)
-            keep[inside] &= values == np.bincount(values).argmax()
-    bad = int((~keep).sum())
-    return keep, ((f"{bad} radials do not fit their sweep",) if bad else ())
+        fits[inside] &= np.abs(elevation[inside] - np.median(elevation[inside])) < 1.0
+        fits[inside] &= _commonest(headers[list(_LAYOUT)][inside])
+    return fits
+
+
+def _commonest(layout: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the records that are equal to the commonest one; sorting them all is slow."""
+    same = np.asarray(layout == layout[len(layout) // 2])
+    if 2 * same.sum() > len(layout):
+        return same
+    _, which, count = np.unique(layout, return_inverse=True, return_counts=True)
+    return np.asarray(which == count.argmax())
 
 
 def _times(headers: NDArray[Any]) -> NDArray[np.float64]:
@@ -200,9 +256,22 @@ def _sweeps(
                 time_s=times[rows],
                 nyquist_m_s=float(first["nyquist"]) / 100,
                 moments=_moments(buffer, offsets[rows], first),
+                prf_hz=_prf_hz(int(first["unambiguous_range"])),
             )
         )
     return tuple(sweeps)
+
+
+def _prf_hz(unambiguous_range_100m: int) -> float:
+    """Pulse repetition frequency from the unambiguous range, 0 where there is none."""
+    if unambiguous_range_100m == 0:
+        return 0.0
+    return _SPEED_OF_LIGHT_M_S / (2 * 100.0 * unambiguous_range_100m)
+
+
+def unambiguous_range(prf_hz: float) -> int:
+    """Unambiguous range in units of 100 m, 0 where the pulse repetition frequency is unknown."""
+    return round(_SPEED_OF_LIGHT_M_S / (2 * prf_hz) / 100) if prf_hz > 0 else 0
 
 
 def _moments(
@@ -219,9 +288,8 @@ def _moments(
         n = int(first[gates])
         if n == 0 or int(first[pointer]) == 0:
             continue
-        columns = DATA_BASE + int(first[pointer]) + np.arange(n)
         moments[name] = Moment(
-            codes=buffer[offsets[:, None] + columns],
+            codes=_columns(buffer, offsets, DATA_BASE + int(first[pointer]), n),
             scale=scale,
             offset=offset,
             first_valid=FIRST_VALID,

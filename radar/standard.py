@@ -1,84 +1,61 @@
-"""CINRAD standard-format base data ("RSTM"), conventional scanning radars.
+"""CINRAD standard-format base data: from bytes to a volume. Layout: `standard_layout`."""
 
-CMA "Weather radar base data standard format": generic header 32 bytes, site 128, task 256, cuts
-256 each, then radials of 64 bytes plus moments of 32 bytes plus data until the end of the file.
-"""
-
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import cos, hypot, radians
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
+from jinghu.radar import standard_index
+from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
 from jinghu.radar.sites import RadarSite
+from jinghu.radar.standard_index import FIXED_RADIAL_BYTES, Index, gather, moment_table, records
+from jinghu.radar.standard_layout import (
+    CUT,
+    CUT_BYTES,
+    CUTS_AT,
+    DOPPLER_TYPES,
+    FIRST_VALID,
+    FOLDED_RESOLUTION,
+    GENERIC,
+    MAX_CUTS,
+    MOMENT_NAMES,
+    RADIAL,
+    RADIAL_HEADER_BYTES,
+    SITE,
+    TASK,
+)
 from jinghu.radar.volume import Moment, Sweep, Volume
 
-MAGIC = b"RSTM"
-CUTS_AT = 416
-CUT_BYTES = 256
-RADIAL_HEADER_BYTES = 64
-MOMENT_HEADER_BYTES = 32
-FIRST_VALID = 5
-MAX_CUTS = 256
-MAX_MOMENTS = 64
-MAX_GATES = 8192
 _PHASED_ARRAY = 16
-_MAX_SPAN_S = 3600.0
 _MAX_SITE_OFFSET_M = 2000.0
+_MAX_RAYS = 4096  # of a cut
+_MAX_GATE_M = 5000.0
+_MAX_FIRST_GATE_M = 50_000.0
+_OFF_CUT_DEG = 1.0
+_RARE = 0.1  # radials of a cut that scale their moments unlike the others: damage, not a format
+_HEIGHT_SCANS = (2, 5)  # scan types: RHI, several RHI
 
-GENERIC = np.dtype(
-    [("magic", "S4"), ("major", "<i2"), ("minor", "<i2"), ("generic_type", "<i4"),
-     ("product_type", "<i4"), ("reserved", "V16")]
-)  # fmt: skip
-SITE = np.dtype(
-    [("code", "S8"), ("name", "S32"), ("latitude", "<f4"), ("longitude", "<f4"),
-     ("antenna_height", "<i4"), ("ground_height", "<i4"), ("frequency_mhz", "<f4"),
-     ("beam_width_h", "<f4"), ("beam_width_v", "<f4"), ("rda_version", "<i4"),
-     ("radar_type", "<i2"), ("reserved", "V54")]
-)  # fmt: skip
-TASK = np.dtype(
-    [("name", "S32"), ("description", "S128"), ("polarization", "<i4"), ("scan_type", "<i4"),
-     ("pulse_width", "<i4"), ("start_time", "<i4"), ("cut_number", "<i4"), ("noise", "<f4", 2),
-     ("calibration", "<f4", 2), ("noise_temperature", "<f4", 2), ("zdr_calibration", "<f4"),
-     ("phidp_calibration", "<f4"), ("ldr_calibration", "<f4"), ("reserved", "V40")]
-)  # fmt: skip
-CUT = np.dtype(
-    {
-        "names": ["process_mode", "wave_form", "prf", "dealiasing", "elevation", "start_angle",
-                  "end_angle", "angular_resolution", "scan_speed", "log_resolution",
-                  "doppler_resolution", "maximum_range", "start_range", "nyquist"],
-        "formats": ["<i4", "<i4", ("<f4", 2), "<i4", "<f4", "<f4", "<f4", "<f4", "<f4", "<i4",
-                    "<i4", ("<i4", 2), "<i4", "<f4"],
-        "offsets": [0, 4, 8, 16, 24, 28, 32, 36, 40, 44, 48, 52, 60, 80],
-        "itemsize": CUT_BYTES,
-    }
-)  # fmt: skip
-RADIAL = np.dtype(
-    [("state", "<i4"), ("spot_blank", "<i4"), ("sequence", "<i4"), ("radial_number", "<i4"),
-     ("elevation_number", "<i4"), ("azimuth", "<f4"), ("elevation", "<f4"), ("seconds", "<i4"),
-     ("microseconds", "<i4"), ("length", "<i4"), ("moments", "<i4"), ("reserved", "<i2"),
-     ("noise_h", "<i2"), ("noise_v", "<i2"), ("zip_type", "u1"), ("reserved2", "V13")]
-)  # fmt: skip
-MOMENT = np.dtype(
-    [("data_type", "<i4"), ("scale", "<i4"), ("offset", "<i4"), ("bin_length", "<i2"),
-     ("flags", "<i2"), ("length", "<i4"), ("reserved", "V12")]
-)  # fmt: skip
-MOMENT_NAMES = {
-    1: "DBTH", 2: "DBZH", 3: "VRADH", 4: "WRADH", 5: "SQIH", 6: "CPA", 7: "ZDR", 8: "LDR",
-    9: "RHOHV", 10: "PHIDP", 11: "KDP", 12: "CP", 14: "HCL", 15: "CF", 16: "SNRH", 17: "SNRV",
-    32: "DBZHC", 33: "VRADHC", 34: "WRADHC", 35: "ZDRC",
-}  # fmt: skip
-DOPPLER_TYPES = (3, 4, 33, 34)
+
+@dataclass(frozen=True, slots=True)
+class _Radials:
+    """Radials that can be trusted, as far as headers tell, and what was wrong with others."""
+
+    offsets: NDArray[np.int64]
+    headers: NDArray[Any]
+    problems: tuple[str, ...]
 
 
 def decode(
-    data: bytes, source: str, sites: dict[str, RadarSite] | None, damage: tuple[str, ...]
+    data: bytes, source: str, sites: Mapping[str, RadarSite] | None, damage: tuple[str, ...]
 ) -> Volume:
     """Decode unpacked standard-format bytes; whole rays are kept, the rest is counted.
+
+    What makes a ray whole: `standard_index.index` and `radials`.
 
     Parameters
     ----------
@@ -92,38 +69,44 @@ def decode(
     Raises
     ------
     DataError
-        Products, phased-array and compressed radials, unknown sites, and files without a ray.
+        Products, phased-array and compressed radials, unknown sites, files without a ray, and
+        files that are damaged throughout.
     """
     site, task, cuts = _headers(data, source, sites)
     buffer = np.frombuffer(data, np.uint8)
     start = CUTS_AT + CUT_BYTES * len(cuts)
-    offsets, dropped = _index(buffer, start, len(cuts), int(task["start_time"]))
-    headers = _records(data, offsets, RADIAL)
-    if len(offsets) == 0:
-        raise DataError(source, "; ".join(("no whole radial in it", *damage)))
-    if (headers["zip_type"] == 1).any():
-        raise DataError(source, "its radials are LZO-compressed, which is not supported")
-    problems = damage
+    found = _find(buffer, start, len(cuts), task, (source, damage))
+    radials = _trusted(data, found, int(task["scan_type"]) in _HEIGHT_SCANS, source)
+    headers = radials.headers
+    sizes = RADIAL_HEADER_BYTES + headers["length"].astype(np.int64)
+    dropped = len(data) - start - int(sizes.sum())
+    sweeps, lies = _sweeps(buffer, radials, cuts, source)
+    problems = damage + radials.problems + lies
+    problems += missing(
+        headers["elevation_number"].astype(np.int64),
+        headers["radial_number"].astype(np.int64),
+        headers["state"].astype(np.int64),
+    )
     if dropped:
         problems += (f"{dropped} bytes belong to no whole radial",)
     if headers["state"][-1] not in (4, 6):
         problems += ("it ends before the end of the volume",)
-    times = headers["seconds"] + headers["microseconds"] / 1e6
+    times = _times(headers)
     return Volume(
         site=site,
         time=datetime.fromtimestamp(float(times[0]), UTC),
         end_time=datetime.fromtimestamp(float(times[-1]), UTC),
-        sweeps=_sweeps(buffer, offsets, headers, cuts),
+        sweeps=sweeps,
         source=source,
         format_name="CINRAD standard",
         task=_text(task["name"]),
-        dropped_bytes=int(dropped),
+        dropped_bytes=dropped,
         damage=problems,
     )
 
 
 def _headers(
-    data: bytes, source: str, sites: dict[str, RadarSite] | None
+    data: bytes, source: str, sites: Mapping[str, RadarSite] | None
 ) -> tuple[RadarSite, np.void, NDArray[Any]]:
     """Read and check the common block: site, task, cuts."""
     if len(data) < CUTS_AT:
@@ -145,7 +128,7 @@ def _headers(
     return _site(header, source, sites), task, np.frombuffer(data, CUT, n_cuts, offset=CUTS_AT)
 
 
-def _site(header: np.void, source: str, sites: dict[str, RadarSite] | None) -> RadarSite:
+def _site(header: np.void, source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
     """Site from the table where there is one; the header must agree to 2 km."""
     code = _text(header["code"])
     latitude, longitude = float(header["latitude"]), float(header["longitude"])
@@ -158,6 +141,8 @@ def _site(header: np.void, source: str, sites: dict[str, RadarSite] | None) -> R
         band = "S" if frequency < 4000 else "C" if frequency < 8000 else "X"
         name = _text(header["name"])
         height = float(header["antenna_height"])
+        if not -500 <= height <= 9000:
+            raise DataError(source, f"site {code}: an antenna at {height:.0f} m cannot be")
         beam = float(header["beam_width_h"])
         beam = beam if 0.1 <= beam <= 5 else 1.0
         return RadarSite(code, name, name, latitude, longitude, height, band, beam)
@@ -178,113 +163,141 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0")[0].decode("gbk", errors="ignore").strip()
 
 
-def _records(data: bytes, offsets: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Gather equally typed records from scattered offsets."""
+def _find(
+    buffer: NDArray[np.uint8],
+    start: int,
+    n_cuts: int,
+    task: np.void,
+    name: tuple[str, tuple[str, ...]],
+) -> Index:
+    """Find the radials near the start time of the task, or near that of the first radial.
+
+    Some stations write no start time, or a local one.
+    """
+    source, damage = name
+    found = standard_index.index(buffer, start, n_cuts, int(task["start_time"]))
+    if len(found.offsets) == 0 and start + RADIAL_HEADER_BYTES <= len(buffer):
+        first = buffer[start : start + RADIAL_HEADER_BYTES].view(RADIAL)[0]
+        found = standard_index.index(buffer, start, n_cuts, int(first["seconds"]))
+    if len(found.offsets) == 0:
+        cause = (
+            "its radials are LZO-compressed, which is not supported"
+            if found.compressed
+            else "no whole radial in it"
+        )
+        raise DataError(source, "; ".join((cause, *damage)))
+    return found
+
+
+def _trusted(data: bytes, found: Index, height_scan: bool, source: str) -> _Radials:
+    """Leave out radials whose headers are changed or contradict the others."""
+    offsets = found.offsets
     buffer = np.frombuffer(data, np.uint8)
-    rows = buffer[offsets[:, None] + np.arange(dtype.itemsize)]
-    return np.ascontiguousarray(rows).view(dtype)[:, 0]
-
-
-@numba.njit(cache=True)
-def _i32(buffer: NDArray[np.uint8], at: int) -> int:
-    value = int(
-        np.int64(buffer[at])
-        | np.int64(buffer[at + 1]) << 8
-        | np.int64(buffer[at + 2]) << 16
-        | np.int64(buffer[at + 3]) << 24
+    headers = records(data, offsets, RADIAL)
+    changed = scarred(buffer[offsets[:, None] + np.array(FIXED_RADIAL_BYTES)])
+    changed |= _odd_moments(buffer, offsets, headers["elevation_number"])
+    refuse_if_scattered(found.scarred + int(changed.sum()), len(offsets) + found.scarred, source)
+    kept = np.flatnonzero(~changed)
+    fits = following(
+        headers["elevation_number"][kept].astype(np.int64),
+        headers["radial_number"][kept].astype(np.int64),
+        headers["azimuth"][kept],
+        _times(headers[kept]),
     )
-    return value - 0x1_0000_0000 if value >= 0x8000_0000 else value
+    kept = kept[fits]
+    if not height_scan:
+        kept = kept[_on_cut(headers[kept])]
+    if len(kept) == 0:
+        raise DataError(source, "none of its radials fits the others")
+    problems: tuple[str, ...] = ()
+    if len(kept) < len(offsets):
+        problems = (f"{len(offsets) - len(kept)} radials do not fit the others",)
+    if found.compressed:
+        problems += (f"{found.compressed} radials are LZO-compressed, which is not supported",)
+    return _Radials(offsets[kept], headers[kept], problems)
 
 
-@numba.njit(cache=True)
-def _degrees(buffer: NDArray[np.uint8], at: int) -> float:
-    return float(buffer[at : at + 4].copy().view(np.float32)[0])
+def _odd_moments(
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    """Mark radials whose moment headers are unlike those of nearly all others of their cut."""
+    table = moment_table(buffer, offsets)
+    place = np.arange(len(table)) - np.searchsorted(table["ray"], table["ray"])
+    signature = np.zeros(len(offsets), np.int64)
+    np.bitwise_xor.at(signature, table["ray"], table["signature"] * (2 * place + 1))
+    odd = np.zeros(len(offsets), bool)
+    for number in np.unique(cut):
+        rows = np.flatnonzero(cut == number)
+        values, which, count = np.unique(signature[rows], return_inverse=True, return_counts=True)
+        if len(values) > 1:
+            single = (count == 1) & (count.max() >= 3)
+            odd[rows] = ((count / len(rows) < _RARE) | single)[which]
+    return odd
 
 
-@numba.njit(cache=True)
-def _radial_bytes(buffer: NDArray[np.uint8], at: int, n_cuts: int, start_s: int) -> int:
-    """Size of the whole, plausible radial at this offset; 0 where there is none."""
-    if at + 64 > len(buffer) or not 0 <= _i32(buffer, at) <= 6:
-        return 0
-    if not 1 <= _i32(buffer, at + 16) <= n_cuts or not 0 <= _i32(buffer, at + 4) <= 1:
-        return 0
-    moments, length = _i32(buffer, at + 40), _i32(buffer, at + 36)
-    if not 1 <= moments <= 64 or not 32 * moments <= length <= 64 * (32 + 2 * 8192):
-        return 0
-    if at + 64 + length > len(buffer) or abs(_i32(buffer, at + 28) - start_s) > 3600:
-        return 0
-    if not 0 <= _i32(buffer, at + 32) < 1_000_000:
-        return 0
-    azimuth, elevation = _degrees(buffer, at + 20), _degrees(buffer, at + 24)
-    if not -0.01 <= azimuth <= 360.01 or not -10.0 <= elevation <= 360.0:
-        return 0
-    inner = at + 64
-    for _ in range(moments):
-        if inner + 32 > at + 64 + length or not 1 <= _i32(buffer, inner) <= 64:
-            return 0
-        bin_length = np.int64(buffer[inner + 12]) | np.int64(buffer[inner + 13]) << 8
-        size = _i32(buffer, inner + 16)
-        if (bin_length != 1 and bin_length != 2) or size < 0 or size > bin_length * 8192:
-            return 0
-        if _i32(buffer, inner + 4) == 0:
-            return 0
-        inner += 32 + size
-    return 64 + length if inner == at + 64 + length else 0
+def _on_cut(headers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark radials at the elevation of their cut."""
+    fits = np.ones(len(headers), bool)
+    elevation = _elevation(headers)
+    for number in np.unique(headers["elevation_number"]):
+        inside = headers["elevation_number"] == number
+        off = np.abs(elevation[inside] - np.median(elevation[inside]))
+        fits[inside] = off <= _OFF_CUT_DEG
+    return fits
 
 
-@numba.njit(cache=True)
-def _index(
-    buffer: NDArray[np.uint8], start: int, n_cuts: int, start_s: int
-) -> tuple[NDArray[np.int64], int]:
-    """Offsets of all whole, plausible radials, and how many bytes belong to none."""
-    found = np.empty(max((len(buffer) - start) // 96, 0) + 1, np.int64)
-    n, dropped = 0, 0
-    at = start
-    while at < len(buffer):
-        size = _radial_bytes(buffer, at, n_cuts, start_s)
-        if size > 0:
-            found[n] = at
-            n += 1
-            at += size
-        else:
-            at += 1
-            dropped += 1
-    return found[:n], dropped
+def _elevation(headers: NDArray[Any]) -> NDArray[np.float32]:
+    raw = headers["elevation"]
+    return np.where(raw > 180, raw - 360, raw).astype(np.float32)
+
+
+def _times(headers: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(headers["seconds"] + headers["microseconds"] / 1e6, np.float64)
 
 
 def _sweeps(
-    buffer: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    headers: NDArray[Any],
-    cuts: NDArray[Any],
-) -> tuple[Sweep, ...]:
-    sweeps = []
-    for number in np.unique(headers["elevation_number"]):
-        rows = np.flatnonzero(headers["elevation_number"] == number)
-        cut, mine = cuts[number - 1], headers[rows]
-        elevation = np.where(mine["elevation"] > 180, mine["elevation"] - 360, mine["elevation"])
+    buffer: NDArray[np.uint8], radials: _Radials, cuts: NDArray[Any], source: str
+) -> tuple[tuple[Sweep, ...], tuple[str, ...]]:
+    """Sweeps, and what the table of cuts says that the radials contradict."""
+    sweeps, lies = [], []
+    for number in np.unique(radials.headers["elevation_number"]):
+        rows = np.flatnonzero(radials.headers["elevation_number"] == number)
+        if len(rows) > _MAX_RAYS:
+            raise DataError(source, f"cut {number} has {len(rows)} radials")
+        cut, mine = cuts[number - 1], radials.headers[rows]
+        elevation = _elevation(mine)
+        fixed, seen = float(cut["elevation"]), float(np.median(elevation))
+        if not abs(fixed - seen) <= _OFF_CUT_DEG:
+            lies.append(
+                f"the header puts cut {number} at {fixed:.4g} deg, its radials at {seen:.4g}"
+            )
+            fixed = seen
+        moments = _moments(buffer, radials.offsets[rows], cut)
+        _check_gates(moments, int(number), source)
+        nyquist, prf = float(cut["nyquist"]), float(cut["prf"][0])
         sweeps.append(
             Sweep(
-                elevation_deg=round(float(cut["elevation"]), 2),
+                elevation_deg=round(fixed, 2),
                 azimuth_deg=mine["azimuth"].astype(np.float32),
-                ray_elevation_deg=elevation.astype(np.float32),
-                time_s=mine["seconds"] + mine["microseconds"] / 1e6,
-                nyquist_m_s=float(cut["nyquist"]),
-                moments=_moments(buffer, offsets[rows], cut),
+                ray_elevation_deg=elevation,
+                time_s=_times(mine),
+                nyquist_m_s=nyquist if 0 <= nyquist < 1000 else 0.0,
+                moments=moments,
+                prf_hz=prf if 0 <= prf < 1e5 else 0.0,
             )
         )
-    return tuple(sweeps)
+    return tuple(sweeps), tuple(lies)
 
 
 def _moments(
     buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: np.void
 ) -> dict[str, Moment]:
     """Gather each data type of a cut; rays that lack it, or scale it otherwise, are not scanned."""
-    table = _moment_table(buffer, offsets)
+    table = moment_table(buffer, offsets)
     moments = {}
     for data_type, name in MOMENT_NAMES.items():
         mine = table[table["data_type"] == data_type]
-        if len(mine) == 0:
+        if len(mine) == 0 or mine["length"].max() == 0:
             continue
         first = mine[0]
         same = mine[
@@ -294,15 +307,10 @@ def _moments(
         ]
         width = int(first["bin_length"])
         gates = int(same["length"].max()) // width
-        codes = _gather(
-            buffer, same["ray"], same["at"], same["length"] // width, len(offsets), gates, width
-        )
-        resolution = cut["doppler_resolution" if data_type in DOPPLER_TYPES else "log_resolution"]
-        gate_m = float(resolution)
-        if gate_m > 32768:  # hundredths of a metre
-            gate_m = (gate_m - 32768) / 100
+        codes = gather(buffer, same, len(offsets), gates, width)
+        gate_m = _gate_m(cut, data_type)
         moments[name] = Moment(
-            codes=codes if width == 2 else codes.astype(np.uint8),
+            codes=codes,
             scale=float(first["scale"]),
             offset=float(first["offset"]),
             first_valid=FIRST_VALID,
@@ -312,56 +320,16 @@ def _moments(
     return moments
 
 
-_TABLE = np.dtype(
-    [("ray", "i8"), ("at", "i8"), ("data_type", "i8"), ("scale", "i8"), ("offset", "i8"),
-     ("bin_length", "i8"), ("length", "i8")]
-)  # fmt: skip
+def _gate_m(cut: np.void, data_type: int) -> float:
+    """Gate length of a data type by the table of cuts."""
+    gate_m = float(cut["doppler_resolution" if data_type in DOPPLER_TYPES else "log_resolution"])
+    return (gate_m - FOLDED_RESOLUTION) / 100 if gate_m > FOLDED_RESOLUTION else gate_m
 
 
-def _moment_table(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[Any]:
-    rows = _walk_moments(buffer, offsets)
-    return np.ascontiguousarray(rows).view(_TABLE)[:, 0]
-
-
-@numba.njit(cache=True)
-def _walk_moments(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """List every moment of the rays: ray, offset of its data, and its header."""
-    total = 0
-    for at in offsets:
-        total += _i32(buffer, at + 40)
-    rows = np.empty((total, 7), np.int64)
-    n = 0
-    for ray in range(len(offsets)):
-        inner = offsets[ray] + 64
-        for _ in range(_i32(buffer, offsets[ray] + 40)):
-            rows[n, 0], rows[n, 1] = ray, inner + 32
-            rows[n, 2], rows[n, 3] = _i32(buffer, inner), _i32(buffer, inner + 4)
-            rows[n, 4] = _i32(buffer, inner + 8)
-            rows[n, 5] = np.int64(buffer[inner + 12]) | np.int64(buffer[inner + 13]) << 8
-            rows[n, 6] = _i32(buffer, inner + 16)
-            inner += 32 + rows[n, 6]
-            n += 1
-    return rows
-
-
-@numba.njit(cache=True)
-def _gather(
-    buffer: NDArray[np.uint8],
-    rays: NDArray[np.int64],
-    at: NDArray[np.int64],
-    gates: NDArray[np.int64],
-    n_rays: int,
-    n_gates: int,
-    width: int,
-) -> NDArray[np.uint16]:
-    """Copy gate codes into (ray, gate); what no ray holds has the code 2, not scanned."""
-    codes = np.full((n_rays, n_gates), 2, np.uint16)
-    for row in range(len(rays)):
-        start = at[row]
-        for gate in range(gates[row]):
-            if width == 1:
-                codes[rays[row], gate] = buffer[start + gate]
-            else:
-                low, high = buffer[start + 2 * gate], buffer[start + 2 * gate + 1]
-                codes[rays[row], gate] = np.uint16(low) | np.uint16(high) << 8
-    return codes
+def _check_gates(moments: Mapping[str, Moment], number: int, source: str) -> None:
+    """Refuse gates that cannot be: the table of cuts lies, and ranges are in no other place."""
+    for moment in moments.values():
+        gate_m, first_m = moment.gate_m, moment.first_gate_m
+        if not 0 < gate_m <= _MAX_GATE_M or abs(first_m) > _MAX_FIRST_GATE_M:
+            cause = f"cut {number}: gates of {gate_m:g} m from {first_m:g} m on cannot be"
+            raise DataError(source, cause)

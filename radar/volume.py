@@ -71,6 +71,8 @@ class Sweep:
         Nyquist velocity, 0 where the cut has no velocity.
     moments
         By their FM301 names (DBZH, VRADH, WRADH, ZDR, RHOHV, PHIDP, KDP, ...).
+    prf_hz
+        Pulse repetition frequency, 0 where unknown.
     """
 
     elevation_deg: float
@@ -79,6 +81,7 @@ class Sweep:
     time_s: NDArray[np.float64]
     nyquist_m_s: float
     moments: Mapping[str, Moment]
+    prf_hz: float = 0.0
 
     @property
     def n_rays(self) -> int:

@@ -4,18 +4,24 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, make_url, select, update
 
-from jinghu.grid.errors import DataError
+from jinghu.grid import durable
+from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.database import record
 from jinghu.warnings.tables import task
 
+LINK_LIFE = timedelta(hours=24)
 _MAX_NOTE = 1000
+_KEY_BYTES = 32
 
 
 class Answer(StrEnum):
@@ -35,6 +41,66 @@ class Link:
     expires: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How answer links are made: the address of the service, and the key."""
+
+    public_url: str
+    key: bytes
+
+    def url(self, event_id: str, recipient_id: int, made_at: datetime) -> str:
+        """Address of a recipient's answer page: the same in every attempt to deliver it."""
+        token = make_token(Link(event_id, recipient_id, made_at + LINK_LIFE), self.key)
+        return f"{self.public_url.rstrip('/')}/t/{token}"
+
+
+def answer_key_path(configured: Path | None, database: str, store: Path) -> Path:
+    """Where the key that signs answer links lies: as configured, or beside the database."""
+    if configured is not None:
+        return configured
+    url = make_url(database)
+    beside = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return (Path(str(url.database)).parent if beside else store) / "answer.key"
+
+
+def load_answer_key(path: Path) -> bytes:
+    """Read the key; made of random bytes and readable by its owner only on first use.
+
+    Of two processes that make it at the same time one wins, and both use that one's.
+
+    Raises
+    ------
+    ConfigError
+        Where it cannot be read or made, or is too short to be a key.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_key(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"answer key {path}: {error.strerror}") from None
+    if len(key) < _KEY_BYTES:
+        raise ConfigError(f"answer key {path}: {len(key)} bytes, wanted {_KEY_BYTES} random ones")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    temporary = path.with_name(f"{durable.TEMPORARY}{path.name}-{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename it never replaces a key that is in use
+    except FileExistsError:
+        return
+    finally:
+        temporary.unlink()
+    durable.fsync_path(path.parent)
+
+
 def make_token(link: Link, key: bytes) -> str:
     """Sign a link."""
     payload = json.dumps([link.event_id, link.recipient_id, int(link.expires.timestamp())])
@@ -46,14 +112,13 @@ def read_token(token: str, key: bytes, now: datetime) -> Link:
     """Check a token; DataError where it is forged or expired."""
     try:
         body, mac = token.encode("ascii").split(b".")
-        genuine = hmac.compare_digest(mac, _mac(body, key))
-        padded = body + b"=" * (-len(body) % 4)
-        event_id, recipient_id, stamp = json.loads(base64.urlsafe_b64decode(padded))
-        link = Link(str(event_id), int(recipient_id), datetime.fromtimestamp(stamp, now.tzinfo))
-    except (ValueError, TypeError):
+    except ValueError:
         raise DataError("answer link", "not a link of ours") from None
-    if not genuine:
+    if not hmac.compare_digest(mac, _mac(body, key)):  # before anything in it is believed
         raise DataError("answer link", "not a link of ours")
+    padded = body + b"=" * (-len(body) % 4)
+    event_id, recipient_id, stamp = json.loads(base64.urlsafe_b64decode(padded))
+    link = Link(str(event_id), int(recipient_id), datetime.fromtimestamp(stamp, now.tzinfo))
     if link.expires < now:
         raise DataError("answer link", "the link has expired")
     return link
@@ -62,14 +127,15 @@ def read_token(token: str, key: bytes, now: datetime) -> Link:
 def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -> str:
     """Record an answer; returns the status of the task afterwards.
 
-    A later answer replaces an earlier one; a closed task stays closed. The answer and the end of
-    its waiting time commit together, so that nobody who answered is called on again.
+    A later answer replaces an earlier one; a task that has ended stays as it is. The answer and
+    the end of its waiting time commit together, so that nobody who answered is called on again.
 
     Raises
     ------
     DataError
         Where there is no such task.
     """
+    note = note[:_MAX_NOTE]
     with engine.begin() as connection:
         found = connection.execute(
             select(task).where(
@@ -78,20 +144,22 @@ def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -
         ).first()
         if found is None:
             raise DataError("answer link", "there is no such task")
-        if found.status == "CLOSED":
-            return "CLOSED"
+        if found.level == 0:
+            return str(found.status)
         connection.execute(
             update(task)
             .where(task.c.task_id == found.task_id)
             .values(
                 status=said.value,
                 answered_at=isoformat(now),
-                note=note[:_MAX_NOTE],
+                note=note,
                 due_at=None,
             )
         )
         subject = f"{link.event_id}/{link.recipient_id}"
-        record(connection, now, f"recipient {link.recipient_id}", said.value, subject, {})
+        record(
+            connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
+        )
     return said.value
 
 

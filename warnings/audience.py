@@ -1,8 +1,9 @@
 """Who is where: importing recipients, and finding those in a set of cells."""
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from jinghu.warnings.levels import Role
 from jinghu.warnings.tables import recipient
 
 COLUMNS = ("person", "name", "role", "unit_code", "unit_name", "lon", "lat")
+_LONGEST = {"person": 64, "name": 64, "role": 24, "unit_code": 16, "unit_name": 64}
 _MAX_BYTES = 256 * 2**20
 _BATCH = 5000
 
@@ -83,40 +85,54 @@ def read_recipients(path: Path, frame: Frame) -> tuple[list[Recipient], list[str
         raise DataError(path, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise DataError(path, "not a UTF-8 text file") from None
-    rows = csv.DictReader(text.splitlines())
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     if missing := set(COLUMNS) - set(rows.fieldnames or ()):
         raise DataError(path, f"columns {sorted(missing)} are missing")
     good: dict[str, Recipient] = {}
     bad: list[str] = []
-    for row in rows:
-        try:
-            found = _parse(row, frame)
-        except (ValueError, TypeError, AttributeError) as error:
-            bad.append(f"line {rows.line_num}: {error}")
-            continue
-        if found.person in good:
-            bad.append(f"line {rows.line_num}: person {found.person} stands twice")
-            continue
-        good[found.person] = found
-    return list(good.values()), bad
+    try:
+        for row in rows:
+            try:
+                found = _parse(row)
+                if found.person in good:
+                    raise ValueError(f"person {found.person} stands twice")
+            except ValueError as error:
+                bad.append(f"line {rows.line_num}: {error}")
+                continue
+            good[found.person] = found
+    except csv.Error as error:
+        raise DataError(path, f"line {rows.line_num}: {error}") from None
+    return _in_wgs84(list(good.values()), frame), bad
 
 
-def _parse(row: dict[str, str], frame: Frame) -> Recipient:
-    lon, lat = float(row["lon"]), float(row["lat"])
+def _parse(row: dict[str, str | None]) -> Recipient:
+    """One row, its position still in the file's frame."""
+    values = {name: (row[name] or "").strip() for name in COLUMNS}
+    for name, longest in _LONGEST.items():
+        if not values[name]:
+            raise ValueError(f"{name} is empty")
+        if len(values[name]) > longest:
+            raise ValueError(f"{name} is longer than {longest} characters")
+    try:
+        lon, lat = float(values["lon"]), float(values["lat"])
+    except ValueError:
+        raise ValueError(f"position {values['lat']!r}, {values['lon']!r} is no number") from None
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise ValueError(f"position {lat}, {lon} is not on Earth")
-    if not row["person"].strip():
-        raise ValueError("no person id")
-    wgs_lon, wgs_lat = to_wgs84(lon, lat, frame)
-    return Recipient(
-        row["person"].strip(),
-        row["name"].strip(),
-        Role(row["role"].strip()),
-        row["unit_code"].strip(),
-        row["unit_name"].strip(),
-        float(wgs_lon),
-        float(wgs_lat),
-    )
+    try:
+        role = Role(values["role"])
+    except ValueError:
+        known = ", ".join(r.value for r in Role)
+        raise ValueError(f"role {values['role']!r} is none of {known}") from None
+    unit = (values["unit_code"], values["unit_name"])
+    return Recipient(values["person"], values["name"], role, *unit, lon, lat)
+
+
+def _in_wgs84(people: list[Recipient], frame: Frame) -> list[Recipient]:
+    lon, lat = to_wgs84([p.lon for p in people], [p.lat for p in people], frame)
+    return [
+        replace(p, lon=float(x), lat=float(y)) for p, x, y in zip(people, lon, lat, strict=True)
+    ]
 
 
 def store_recipients(

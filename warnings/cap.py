@@ -10,6 +10,7 @@ from jinghu.warnings.cap_rules import NAMESPACE, Problem
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.message import (
     Area,
+    Basis,
     Message,
     description_en,
     description_zh,
@@ -41,8 +42,9 @@ def to_xml(message: Message) -> bytes:
     _add(alert, "status", message.status)
     _add(alert, "msgType", message.action.cap_type)
     _add(alert, "scope", "Public")
-    if message.status == "Exercise":
-        _add(alert, "note", f"演练 Exercise {message.event_id}")
+    if message.status != "Actual":
+        word = {"Exercise": "演练", "Test": "测试"}[message.status]
+        _add(alert, "note", f"{word} {message.status} {message.event_id}")
     if message.references:
         known = (f"{r.sender},{r.identifier},{cap_time(r.sent)}" for r in message.references)
         _add(alert, "references", " ".join(known))
@@ -74,14 +76,14 @@ def _info(alert: etree._Element, message: Message, area: Area, *, chinese: bool)
     _add(info, "responseType", "AllClear" if ended else "Prepare")
     _add(info, "urgency", "Past" if ended else _urgency(message))
     _add(info, "severity", area.level.cap_severity)
-    _add(info, "certainty", "Likely" if message.onset > message.sent else "Observed")
+    _add(info, "certainty", _certainty(message))
     code = _add(info, "eventCode")
     _add(code, "valueName", "GB/T 35965")
     _add(code, "value", hazard.event_code)
     _add(info, "effective", cap_time(message.sent))
     _add(info, "onset", cap_time(message.onset))
     _add(info, "expires", cap_time(message.expires))
-    _add(info, "senderName", f"{message.city_zh}气象局" if chinese else "Meteorological bureau")
+    _add(info, "senderName", _sender_name(message, chinese=chinese))
     _add(info, "headline", headline_zh(message) if chinese else headline_en(message))
     _add(info, "description", description_zh(message) if chinese else description_en(message))
     _add(info, "instruction", instruction_zh(level) if chinese else instruction_en(level))
@@ -109,6 +111,18 @@ def _area(info: etree._Element, message: Message, area: Area, *, chinese: bool) 
     geocode = _add(element, "geocode")
     _add(geocode, "valueName", "GB/T 2260")
     _add(geocode, "value", county.code)
+
+
+def _certainty(message: Message) -> str:
+    if message.evidence.basis is not Basis.REACHED:
+        return "Possible"
+    return "Likely" if message.onset > message.sent else "Observed"
+
+
+def _sender_name(message: Message, *, chinese: bool) -> str:
+    if chinese:
+        return f"{message.city_zh}气象局"
+    return f"{message.city_en} Meteorological Bureau"
 
 
 def _urgency(message: Message) -> str:

@@ -76,15 +76,20 @@ def validate(xml: bytes) -> list[Problem]:
     """Check a document; see `jinghu.warnings.cap.validate`."""
     if len(xml) > MAX_BYTES:
         return [Problem("size", "document", f"larger than {MAX_BYTES // 2**20} MiB")]
+    doctype = [Problem("doctype", "document", "DOCTYPE and entities are refused")]
     if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
-        return [Problem("doctype", "document", "DOCTYPE and entities are refused")]
+        return doctype
+    if b"\0" in xml:
+        return [Problem("encoding", "document", "neither UTF-8 nor another code on top of ASCII")]
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
         root = etree.fromstring(xml, parser)
     except etree.XMLSyntaxError as error:
         return [Problem("xml", f"line {error.lineno}", str(error.msg))]
+    if root.getroottree().docinfo.internalDTD is not None:  # written in an outlandish encoding
+        return doctype
     if root.tag != f"{{{NAMESPACE}}}alert":
-        return [Problem("namespace", "document", f"the root is {root.tag}, not a CAP 1.2 alert")]
+        return [Problem("namespace", "document", f"the root is {_name(root)}, not CAP 1.2's alert")]
     problems = list(_structure(root, "alert"))
     return problems or [*_header(root), *_infos(root)]
 

@@ -10,6 +10,7 @@ from sqlite3 import Connection as SqliteConnection
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,20 +34,33 @@ def open_database(url: str) -> Engine:
     StoreError
         Where it cannot be opened or migrated.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = connect(url)
     try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = connect(url)
         with engine.connect() as connection:
             config = Config()
-            config.set_main_option("script_location", str(_MIGRATIONS))
+            config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-    except SQLAlchemyError as error:
-        raise StoreError(f"warnings database {parsed.render_as_string()}: {error}") from None
+    except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
+        raise StoreError(f"warnings database {_shown(url)}: {one_line(error)}") from None
     return engine
+
+
+def one_line(error: Exception) -> str:
+    """Cause of a database error in one line, without the statement and its parameters."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _shown(url: str) -> str:
+    """The address without its password."""
+    try:
+        return make_url(url).render_as_string()
+    except SQLAlchemyError:
+        return repr(url)
 
 
 def connect(url: str) -> Engine:

@@ -1,23 +1,23 @@
 """The transactional shell of the life cycle: one cycle's levels become events, alerts, outbox."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, parse_time
-from jinghu.warnings.areas import cell_polygons, to_lonlat
 from jinghu.warnings.cap import to_xml
+from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
-from jinghu.warnings.fanout import fan_out
-from jinghu.warnings.levels import Action, Hazard, Level
+from jinghu.warnings.fanout import end_tasks, fan_out
+from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
-from jinghu.warnings.message import Area, Message, Reference, headline_en, headline_zh
+from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
 from jinghu.warnings.units import County, Units
 
@@ -29,6 +29,7 @@ class Office:
     spec: GridSpec
     units: Units
     city_zh: str
+    city_en: str
     sender: str
     status: str
     channels: tuple[str, ...]
@@ -37,23 +38,28 @@ class Office:
 
 @dataclass(slots=True)
 class Summary:
-    """What one cycle did."""
+    """What one cycle did; ``late_after`` names the newer cycle for which it was ignored."""
 
     candidates: int = 0
     issued: int = 0
     updated: int = 0
     cancelled: int = 0
+    expired: int = 0
     recipients: int = 0
     repeated: bool = False
+    late_after: str | None = None
     alerts: list[str] = field(default_factory=list)
 
 
 def process(
-    engine: Engine, levels: xr.Dataset, name: str, time: datetime, office: Office
+    engine: Engine, levels: xr.Dataset, name: str, time: datetime, office: Office, now: datetime
 ) -> Summary:
     """Bring the events in line with one cycle's levels, in one transaction.
 
-    A cycle that was processed before changes nothing and returns what it did then.
+    A cycle that was processed before changes nothing and returns what it did then. One that is
+    older than a cycle processed before changes nothing either, and says so: what is known since
+    is newer. Decisions and messages depend on the analysis time alone, so that a replay decides
+    as the original did.
 
     Parameters
     ----------
@@ -66,28 +72,69 @@ def process(
         Cycle and its analysis time.
     office
         Who warns.
+    now
+        The clock: from here on run the waiting times of messages and people.
     """
     found = Found(
         levels["warning_level"].values.ravel(),
         levels["warning_level_kept"].values.ravel(),
         levels["known"].values.ravel(),
     )
+    mine = cycle.c.status == office.status
     with engine.begin() as connection:
-        done = connection.execute(select(cycle.c.summary).where(cycle.c.cycle == name)).scalar()
+        done = connection.execute(
+            select(cycle.c.summary).where(cycle.c.cycle == name, mine)
+        ).scalar()
         if done is not None:
             return Summary(**(json.loads(done) | {"repeated": True}))
+        newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
         summary = Summary(candidates=int((found.level > 0)[office.units.cell_county >= 0].sum()))
-        for index, county in enumerate(office.units.counties):
-            cells = np.flatnonzero(office.units.cell_county == index)
-            work = _Work(connection, levels, name, time, office, county, summary)
-            work.bring_in_line(found, cells)
+        if newest is not None and newest > name:
+            summary.late_after = newest
+        else:
+            summary.expired = close_expired(connection, time, now)
+            for index, county in enumerate(office.units.counties):
+                cells = np.flatnonzero(office.units.cell_county == index)
+                work = _Work(connection, levels, name, time, now, office, county, summary)
+                work.bring_in_line(found, cells)
         connection.execute(
             insert(cycle).values(
-                cycle=name, processed_at=isoformat(time), summary=json.dumps(asdict(summary))
+                cycle=name,
+                status=office.status,
+                processed_at=isoformat(now),
+                summary=json.dumps(asdict(summary)),
             )
         )
-        record(connection, time, "cycle", "processed", name, asdict(summary))
+        record(connection, now, "cycle", "processed", name, asdict(summary))
     return summary
+
+
+def close_expired(connection: Connection, time: datetime, now: datetime) -> int:
+    """Close every open event whose last message has expired; returns how many.
+
+    Those of other statuses and of counties that are gone are among them: nothing stays open that
+    nobody renews.
+    """
+    last = (
+        select(func.max(alert.c.expires))
+        .where(alert.c.event_id == event.c.event_id)
+        .scalar_subquery()
+    )
+    query = select(event.c.event_id).where(event.c.closed_at.is_(None), last <= isoformat(time))
+    found = list(connection.execute(query).scalars())
+    for event_id in found:
+        _close(connection, event_id, Action.EXPIRE, time, now)
+        end_tasks(connection, event_id)
+    return len(found)
+
+
+def _close(
+    connection: Connection, event_id: str, action: Action, time: datetime, now: datetime
+) -> None:
+    connection.execute(
+        update(event).where(event.c.event_id == event_id).values(closed_at=isoformat(time), level=0)
+    )
+    record(connection, now, "cycle", action.value, event_id, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +145,13 @@ class _Work:
     levels: xr.Dataset
     cycle: str
     time: datetime
+    now: datetime
     office: Office
     county: County
     summary: Summary
 
-    def bring_in_line(self, found: Found, cells: np.ndarray) -> None:
+    def bring_in_line(self, found: Found, cells: NDArray[np.int64]) -> None:
         standing = self._standing()
-        if standing is not None and standing.expires <= self.time:
-            self._close(standing.event_id, Action.EXPIRE)
-            standing = None
         plan = plan_event(standing, cells, found, self.time, self.office.life)
         if plan is None:
             return
@@ -114,12 +159,12 @@ class _Work:
         self._write_cells(event_id, standing, plan)
         if plan.action is not None:
             self._send(event_id, plan, standing)
-            if plan.action is Action.CANCEL:
-                self._close(event_id, Action.CANCEL)
-                return
         newest = self._newest_alert(event_id)
-        told = fan_out(self.connection, event_id, newest, self.office.channels, self.time)
-        self.summary.recipients += told
+        self.summary.recipients += fan_out(
+            self.connection, event_id, newest, self.office.channels, self.now
+        )
+        if plan.action is Action.CANCEL:
+            _close(self.connection, event_id, Action.CANCEL, self.time, self.now)
 
     def _standing(self) -> Standing | None:
         row = self.connection.execute(
@@ -127,6 +172,7 @@ class _Work:
                 event.c.closed_at.is_(None),
                 event.c.hazard == Hazard.RAINSTORM.value,
                 event.c.county == self.county.code,
+                event.c.status == self.office.status,
             )
         ).first()
         if row is None:
@@ -144,18 +190,22 @@ class _Work:
                 int(s.level),
                 parse_time(s.since),
                 parse_time(s.lower_since) if s.lower_since else None,
+                int(s.lower_to),
             )
             for s in states
         }
         return Standing(row.event_id, int(row.level), parse_time(expires), cells)
 
     def _open(self, plan: Plan) -> str:
-        event_id = f"{Hazard.RAINSTORM.value}-{self.county.code}-{self.cycle}"
+        status = self.office.status
+        drill = "" if status == "Actual" else f"-{status.lower()}"
+        event_id = f"{Hazard.RAINSTORM.value}-{self.county.code}-{self.cycle}{drill}"
         self.connection.execute(
             insert(event).values(
                 event_id=event_id,
                 hazard=Hazard.RAINSTORM.value,
                 county=self.county.code,
+                status=status,
                 level=plan.level,
                 opened_at=isoformat(self.time),
             )
@@ -173,6 +223,7 @@ class _Work:
                 "level": state.level,
                 "since": isoformat(state.since),
                 "lower_since": isoformat(state.lower_since) if state.lower_since else None,
+                "lower_to": state.lower_to,
             }
             for cell, state in plan.cells.items()
         ]
@@ -192,6 +243,7 @@ class _Work:
         key = self.connection.execute(
             insert(alert).values(
                 identifier=message.identifier,
+                sender=message.sender,
                 event_id=event_id,
                 cycle=self.cycle,
                 action=message.action.value,
@@ -211,13 +263,9 @@ class _Work:
         ]
         if cells:
             self.connection.execute(insert(alert_cell), cells)
-        if message.action is Action.CANCEL:
-            self.summary.recipients += fan_out(
-                self.connection, event_id, int(key[0]), self.office.channels, self.time
-            )
         self._count(message)
         detail = {"action": message.action.value, "level": message.level.en, "cells": len(cells)}
-        record(self.connection, self.time, "cycle", "alert", message.identifier, detail)
+        record(self.connection, self.now, "cycle", "alert", message.identifier, detail)
 
     def _count(self, message: Message) -> None:
         self.summary.alerts.append(message.identifier)
@@ -230,48 +278,29 @@ class _Work:
 
     def _message(self, event_id: str, plan: Plan, standing: Standing | None) -> Message:
         assert plan.action is not None
-        shown = plan.cells or (standing.cells if standing else {})
-        level = Level(max(state.level for state in shown.values()))
-        deciding = [cell for cell, state in shown.items() if state.level == level]
-        onset, peak, window = self._evidence(deciding)
-        earlier = self._references(event_id)
-        return Message(
+        office = self.office
+        draft = Draft(
             identifier=f"{event_id}-{self._number(event_id):03d}",
-            sender=self.office.sender,
-            status=self.office.status,
+            sender=office.sender,
+            status=office.status,
             action=plan.action,
-            hazard=Hazard.RAINSTORM,
-            level=level,
-            county=self.county,
-            city_zh=self.office.city_zh,
-            sent=self.time,
-            onset=onset,
-            expires=self.time + self.office.life.valid_for,
-            peak_mm=peak,
-            window_h=window,
-            areas=_areas(shown, self.office.spec),
-            references=tuple(earlier),
             event_id=event_id,
-            rules=str(self.levels.attrs["rules"]),
+            sent=self.time,
+            expires=self.time + office.life.valid_for,
+            references=self._references(event_id),
         )
+        shown = plan.cells or (standing.cells if standing else {})
+        place = (self.county, office.city_zh, office.city_en)
+        return compose(draft, shown, self.levels, place, office.spec)
 
-    def _evidence(self, cells: Sequence[int]) -> tuple[datetime, float, int]:
-        """First onset, largest amount and its window over the cells that decide the level."""
-        onset = self.levels["warning_onset_lead"].values.ravel()[list(cells)]
-        amount = self.levels["warning_amount"].values.ravel()[list(cells)]
-        window = self.levels["warning_window"].values.ravel()[list(cells)]
-        first = float(np.nanmin(onset)) if np.isfinite(onset).any() else 0.0
-        when = self.time + np.timedelta64(round(first * 60), "s").astype(object)
-        return when, float(amount.max()), int(window[amount.argmax()])
-
-    def _references(self, event_id: str) -> list[Reference]:
+    def _references(self, event_id: str) -> tuple[Reference, ...]:
         """Earlier messages of the event that had not expired."""
         rows = self.connection.execute(
-            select(alert.c.identifier, alert.c.sent)
+            select(alert.c.sender, alert.c.identifier, alert.c.sent)
             .where(alert.c.event_id == event_id, alert.c.expires > isoformat(self.time))
             .order_by(alert.c.alert_id)
         )
-        return [Reference(self.office.sender, r.identifier, parse_time(r.sent)) for r in rows]
+        return tuple(Reference(r.sender, r.identifier, parse_time(r.sent)) for r in rows)
 
     def _number(self, event_id: str) -> int:
         query = select(func.count()).select_from(alert).where(alert.c.event_id == event_id)
@@ -280,21 +309,3 @@ class _Work:
     def _newest_alert(self, event_id: str) -> int:
         query = select(func.max(alert.c.alert_id)).where(alert.c.event_id == event_id)
         return int(self.connection.execute(query).scalar_one())
-
-    def _close(self, event_id: str, action: Action) -> None:
-        self.connection.execute(
-            update(event)
-            .where(event.c.event_id == event_id)
-            .values(closed_at=isoformat(self.time), level=0)
-        )
-        record(self.connection, self.time, "cycle", action.value, event_id, {})
-
-
-def _areas(cells: dict[int, CellState], spec: GridSpec) -> tuple[Area, ...]:
-    """One area a level, highest first."""
-    areas = []
-    for level in sorted({state.level for state in cells.values()}, reverse=True):
-        mine = [cell for cell, state in cells.items() if state.level == level]
-        outlines = tuple(tuple(to_lonlat(p, spec)) for p in cell_polygons(mine, spec))
-        areas.append(Area(Level(level), outlines, len(mine)))
-    return tuple(areas)

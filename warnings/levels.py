@@ -96,7 +96,7 @@ class Action(StrEnum):
         return {
             "NEW": "发布",
             "CON": "继续发布",
-            "EXA": "扩大范围",
+            "EXA": "扩大范围发布",
             "UPG": "升级为",
             "DNG": "降级为",
             "CAN": "解除",

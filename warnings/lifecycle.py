@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.warnings.levels import Action, Level
+from jinghu.warnings.levels import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """State of one warned cell."""
+    """State of one warned cell.
+
+    Parameters
+    ----------
+    level
+        Level that stands, since ``since``.
+    since
+        When the cell came to this level from below.
+    lower_since, lower_to
+        Since when the rain has been below the level, and the highest level it has supported since
+        then; None and 0 where it supports the level.
+    """
 
     level: int
     since: datetime
-    lower_since: datetime | None
+    lower_since: datetime | None = None
+    lower_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,9 @@ def plan_event(
 ) -> Plan | None:
     """Plan one county's event; None where there is and was nothing.
 
-    Raises at once. Lowers a cell only after its level stayed below the kept level for
-    ``lower_after``, the cell has lived ``min_life``, and never where the data are not known.
+    Raises at once. Lowers a cell only after the rain has stayed below the kept level for
+    ``lower_after`` without a gap in the data and the level has stood for ``min_life``, and then to
+    the highest level that the rain has supported meanwhile.
 
     Parameters
     ----------
@@ -110,16 +123,17 @@ def _next(
     """State of one cell after this cycle."""
     level, kept = int(found.level[cell]), int(found.kept[cell])
     if before is None or level > before.level:
-        return CellState(level, now if before is None else before.since, None)
+        return CellState(level, now)
     target = max(level, min(before.level, kept))
-    if target == before.level:
-        return CellState(before.level, before.since, None)
-    if not found.known[cell]:
-        return before
+    if target == before.level or not found.known[cell]:
+        return CellState(before.level, before.since)  # what is not known is not below
     since = before.lower_since or now
-    if now - since >= params.lower_after and now - before.since >= params.min_life:
-        return CellState(target, before.since, None)
-    return CellState(before.level, before.since, since)
+    lower_to = max(target, before.lower_to if before.lower_since else 0)
+    if now - since < params.lower_after or now - before.since < params.min_life:
+        return CellState(before.level, before.since, since, lower_to)
+    if target == lower_to:
+        return CellState(lower_to, before.since)
+    return CellState(lower_to, before.since, now, target)
 
 
 def _action(
@@ -143,8 +157,3 @@ def _action(
     if changed or standing.expires - now <= params.renew_before:
         return Action.CONTINUE
     return None
-
-
-def highest(cells: dict[int, CellState]) -> Level:
-    """Highest level of the cells."""
-    return Level(max((c.level for c in cells.values()), default=0))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from jinghu.grid.times import BEIJING
 from jinghu.warnings.levels import Action, Hazard, Level
@@ -26,6 +27,24 @@ class Reference:
     sent: datetime
 
 
+class Basis(StrEnum):
+    """What a level rests on."""
+
+    REACHED = "reached"  # the threshold is reached, or will be
+    CLOSE = "close"  # an amount close enough to the threshold keeps it
+    WANING = "waning"  # the rain is less than that; whether it stays so is waited for
+    UNKNOWN = "unknown"  # too little is observed to lower it
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a level stands, and the largest amount that speaks for it with its window, if any."""
+
+    basis: Basis
+    peak_mm: float = 0.0
+    window_h: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One warning message, immutable once sent."""
@@ -38,11 +57,11 @@ class Message:
     level: Level
     county: County
     city_zh: str
+    city_en: str
     sent: datetime
     onset: datetime
     expires: datetime
-    peak_mm: float
-    window_h: int
+    evidence: Evidence
     areas: tuple[Area, ...]
     references: tuple[Reference, ...]
     event_id: str
@@ -82,56 +101,80 @@ def headline_zh(message: Message) -> str:
 
 def headline_en(message: Message) -> str:
     """Headline in English."""
-    words = {
-        Action.NEW: "issued",
-        Action.CONTINUE: "continues",
-        Action.EXTEND_AREA: "extended",
-        Action.UPGRADE: "upgraded",
-        Action.DOWNGRADE: "downgraded",
-        Action.CANCEL: "cancelled",
-        Action.EXPIRE: "expired",
-    }
-    level = "" if message.action is Action.CANCEL else f"{message.level.en} "
-    text = f"{message.county.name_en}: {level}{message.hazard.en} warning {words[message.action]}"
-    return f"{_mark_en(message.status)}{text}"
+    level, hazard = message.level.en, message.hazard.en
+    text = {
+        Action.NEW: f"{level} {hazard} warning issued",
+        Action.CONTINUE: f"{level} {hazard} warning continues",
+        Action.EXTEND_AREA: f"{level} {hazard} warning extended to more places",
+        Action.UPGRADE: f"{hazard} warning raised to {level}",
+        Action.DOWNGRADE: f"{hazard} warning lowered to {level}",
+        Action.CANCEL: f"{hazard} warning cancelled",
+        Action.EXPIRE: f"{hazard} warning expired",
+    }[message.action]
+    return f"{_mark_en(message.status)}{message.county.name_en}: {text}"
 
 
 def description_zh(message: Message) -> str:
     """What is happening, in Chinese, in Beijing time."""
     if message.action is Action.CANCEL:
         return f"{message.county.name_zh}{message.hazard.zh}预警于{_local(message.sent)}解除。"
-    parts = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
-    return (
-        f"{message.city_zh}{message.county.name_zh}部分区域{message.window_h}小时雨量"
-        f"（实况加预报）将达或已达{message.peak_mm:.0f}毫米，自{_local(message.onset)}起"
-        f"达到{message.level.zh}标准。涉及2.5公里网格：{parts}。"
-    )
+    found, level = message.evidence, message.level.zh
+    cells = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
+    if found.basis is Basis.REACHED:
+        what = (
+            f"{found.window_h}小时雨量（实况加预报）将达或已达{found.peak_mm:.0f}毫米，"
+            f"自{_local(message.onset)}起达到{level}标准"
+        )
+    elif found.basis is Basis.CLOSE:
+        what = (
+            f"{found.window_h}小时雨量（实况加预报）为{found.peak_mm:.0f}毫米，"
+            f"接近{level}标准，预警继续有效"
+        )
+    elif found.basis is Basis.WANING:
+        what = f"雨势减弱，尚待观察，{level}预警继续有效"
+    else:
+        what = f"资料不全，不足以判断雨势减弱，{level}预警继续有效"
+    place = f"{message.city_zh}{message.county.name_zh}"
+    return f"{place}部分区域{what}。涉及2.5公里网格：{cells}。"
 
 
 def description_en(message: Message) -> str:
     """What is happening, in English."""
     if message.action is Action.CANCEL:
         return f"The {message.hazard.en} warning ended at {_local_en(message.sent)} (UTC+8)."
-    parts = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
-    return (
-        f"Rain of {message.peak_mm:.0f} mm in {message.window_h} h (observed plus forecast) is"
-        f" reached or expected in parts of {message.county.name_en}; {message.level.en} level from"
-        f" {_local_en(message.onset)} (UTC+8). Cells of 2.5 km: {parts}."
-    )
-
-
-def phone_text(message: Message, level: Level) -> str:
-    """Text of one recipient's message: the level is that of the place where they stand."""
-    if level is Level.NONE:
-        return (
-            f"{_mark_zh(message.status)}您所在位置的{message.hazard.zh}预警已解除。"
-            f" The {message.hazard.en} warning at your place has ended."
+    found, level = message.evidence, message.level.en
+    cells = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
+    amount = f"Rain of {found.peak_mm:.0f} mm in {found.window_h} h (observed plus forecast)"
+    place = f"parts of {message.county.name_en}"
+    if found.basis is Basis.REACHED:
+        what = (
+            f"{amount} is reached or expected in {place}; {level} level from"
+            f" {_local_en(message.onset)} (UTC+8)"
         )
-    return (
-        f"{_mark_zh(message.status)}【{message.hazard.zh}{level.zh}预警】{message.county.name_zh}，"
-        f"{_local(message.onset)}起。{instruction_zh(level)}"
-        f" {level.en.capitalize()} {message.hazard.en} warning. {instruction_en(level)}"
-    )
+    elif found.basis is Basis.CLOSE:
+        what = f"{amount} is close to the {level} level in {place}; the warning stands"
+    elif found.basis is Basis.WANING:
+        what = f"The rain weakens in {place}; {level} stands until it is sure to stay so"
+    else:
+        what = f"Too little is observed in {place} to tell that the rain is over; {level} stands"
+    return f"{what}. Cells of 2.5 km: {cells}."
+
+
+def phone_text_zh(status: str, hazard: Hazard, level: Level, place: str) -> str:
+    """Text for one person in Chinese: the level is that of the place they look after."""
+    mark = _mark_zh(status)
+    if level is Level.NONE:
+        return f"{mark}【{hazard.zh}预警解除】{place}：{instruction_zh(level)}"
+    return f"{mark}【{hazard.zh}{level.zh}预警】{place}：{instruction_zh(level)}"
+
+
+def phone_text_en(status: str, hazard: Hazard, level: Level) -> str:
+    """Text for one person in English."""
+    mark = _mark_en(status)
+    if level is Level.NONE:
+        return f"{mark}{hazard.en.capitalize()} warning at your place: {instruction_en(level)}"
+    title = f"{level.en.capitalize()} {hazard.en} warning at your place"
+    return f"{mark}{title}: {instruction_en(level)}"
 
 
 def _local(time: datetime) -> str:

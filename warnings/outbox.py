@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
+from jinghu.grid.errors import DeliveryError
 from jinghu.grid.times import isoformat, parse_time
+from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.levels import Hazard, Level, Role
-from jinghu.warnings.message import instruction_en, instruction_zh
+from jinghu.warnings.message import phone_text_en, phone_text_zh
 from jinghu.warnings.tables import alert, attempt, event, outbox, recipient
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=2)  # longer than a worker may hold a batch
 MAX_ATTEMPTS = 8
+_LONGEST_WAIT = timedelta(hours=1)
 _BACKOFF = (5, 30, 60, 300, 900, 1800, 3600)  # seconds after the first, second... failure
 _PURPOSE = {0: "warning.ended"}
 
@@ -31,22 +34,42 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt went: ``SENT``, ``PENDING`` (to be tried again) or ``DEAD``."""
+    """How an attempt went: ``SENT``, ``PENDING`` (to be tried again) or ``DEAD``.
+
+    ``attempts`` is the number that the message was claimed with: who lost the lease meanwhile
+    cannot write over what its new holder did.
+    """
 
     outbox_id: int
+    attempts: int
     status: str
     detail: str
     due_at: datetime
 
 
-def claim(
-    connection: Connection, channels: Sequence[str], now: datetime, limit: int
-) -> list[Outgoing]:
+class BusyError(DeliveryError):
+    """The receiver named the time before which it wants no further attempt."""
+
+    def __init__(self, message: str, wait: timedelta) -> None:
+        self.wait = min(max(wait, timedelta(0)), _LONGEST_WAIT)
+        super().__init__(message, retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which messages a worker asks for: those of its channels that were due at ``due_by``."""
+
+    channels: Sequence[str]
+    due_by: datetime
+    limit: int
+
+
+def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) -> list[Outgoing]:
     """Lease the most urgent messages that are due: cancellations first, then red to blue.
 
     A message whose lease ran out (its worker died) is due again.
     """
-    stamp = isoformat(now)
+    stamp = isoformat(wanted.due_by)
     due = or_(
         and_(outbox.c.status == "PENDING", outbox.c.due_at <= stamp),
         and_(outbox.c.status == "LEASED", outbox.c.leased_until < stamp),
@@ -56,9 +79,9 @@ def claim(
         .join(alert, alert.c.alert_id == outbox.c.alert_id)
         .join(event, event.c.event_id == alert.c.event_id)
         .join(recipient, recipient.c.recipient_id == outbox.c.recipient_id)
-        .where(due, outbox.c.channel.in_(channels))
+        .where(due, outbox.c.channel.in_(wanted.channels))
         .order_by(outbox.c.priority, outbox.c.outbox_id)
-        .limit(limit)
+        .limit(wanted.limit)
     )
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(of=outbox, skip_locked=True)
@@ -76,25 +99,43 @@ def claim(
                 for row in rows
             ],
         )
-    return [_outgoing(row) for row in rows]
+    return [_outgoing(row, links) for row in rows]
 
 
 def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Write down how attempts went."""
+    """Write down how attempts went.
+
+    What was sent is sent, whoever else holds the message now. A failure counts only for the one
+    who holds it: a message that was dropped or leased anew meanwhile stays as it is.
+    """
     if not outcomes:
         return
-    connection.execute(
-        update(outbox).where(outbox.c.outbox_id == bindparam("key")),
-        [
-            {
-                "key": o.outbox_id,
-                "status": o.status,
-                "due_at": isoformat(o.due_at),
-                "leased_until": None,
-            }
-            for o in outcomes
-        ],
+    sent = [o for o in outcomes if o.status == "SENT"]
+    others = [o for o in outcomes if o.status != "SENT"]
+    mine = and_(
+        outbox.c.outbox_id == bindparam("key"),
+        outbox.c.status == "LEASED",
+        outbox.c.attempts == bindparam("held"),
     )
+    if sent:
+        connection.execute(
+            update(outbox).where(outbox.c.outbox_id == bindparam("key")),
+            [{"key": o.outbox_id, "status": "SENT", "leased_until": None} for o in sent],
+        )
+    if others:
+        connection.execute(
+            update(outbox).where(mine),
+            [
+                {
+                    "key": o.outbox_id,
+                    "held": o.attempts,
+                    "status": o.status,
+                    "due_at": isoformat(o.due_at),
+                    "leased_until": None,
+                }
+                for o in others
+            ],
+        )
     connection.execute(
         insert(attempt),
         [
@@ -109,25 +150,41 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
     )
 
 
-def failed(message: Outgoing, detail: str, retryable: bool, now: datetime) -> Outcome:
+def release(connection: Connection, messages: Sequence[Outgoing]) -> None:
+    """Give back messages that were leased and not tried: they are due as they were before."""
+    if messages:
+        connection.execute(
+            update(outbox)
+            .where(
+                outbox.c.outbox_id == bindparam("key"),
+                outbox.c.status == "LEASED",
+                outbox.c.attempts == bindparam("held"),
+            )
+            .values(status="PENDING", leased_until=None, attempts=outbox.c.attempts - 1),
+            [{"key": m.outbox_id, "held": m.attempts} for m in messages],
+        )
+
+
+def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
     """Outcome of a failure: again after a growing wait, or dead (visible, counted)."""
-    if not retryable or message.attempts >= MAX_ATTEMPTS:
-        return Outcome(message.outbox_id, "DEAD", detail, now)
-    wait = timedelta(seconds=_BACKOFF[min(message.attempts, len(_BACKOFF)) - 1])
-    return Outcome(message.outbox_id, "PENDING", detail, now + wait)
+    key, attempts = message.outbox_id, message.attempts
+    if not error.retryable or attempts >= MAX_ATTEMPTS:
+        return Outcome(key, attempts, "DEAD", str(error), now)
+    wait = timedelta(seconds=_BACKOFF[min(attempts, len(_BACKOFF)) - 1])
+    if isinstance(error, BusyError):
+        wait = max(wait, error.wait)
+    return Outcome(key, attempts, "PENDING", str(error), now + wait)
 
 
-def _outgoing(row: Row[tuple[object, ...]]) -> Outgoing:
-    hazard, level = Hazard(row.hazard), Level(row.level)
-    ended = level is Level.NONE
-    mark = {"Actual": "", "Exercise": "【演练】", "Test": "【测试】"}[row.status_1]
-    title = f"{hazard.zh}预警解除" if ended else f"{hazard.zh}{level.zh}预警"
+def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
+    hazard, level, status = Hazard(row.hazard), Level(row.level), row.status_1
+    url = links.url(row.event_id, row.recipient_id, parse_time(row.created_at))
     body = {
         "type": _PURPOSE.get(int(level), "warning.issued"),
         "id": row.message_id,
         "alert": row.identifier,
         "event": row.event_id,
-        "status": row.status_1,
+        "status": status,
         "hazard": hazard.value,
         "level": level.en,
         "sent": row.sent,
@@ -143,9 +200,9 @@ def _outgoing(row: Row[tuple[object, ...]]) -> Outgoing:
         },
         "headline_zh": row.headline_zh,
         "headline_en": row.headline_en,
-        "text_zh": f"{mark}【{title}】{row.headline_zh}。{instruction_zh(level)}",
-        "text_en": f"{row.headline_en}. {instruction_en(level)}",
-        "valid_until": parse_time(row.expires).timestamp(),
+        "text_zh": f"{phone_text_zh(status, hazard, level, row.unit_name)} 回执 {url}",
+        "text_en": f"{phone_text_en(status, hazard, level)} Answer: {url}",
+        "answer_url": url,
     }
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Outgoing(

@@ -4,19 +4,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, and_, func, not_, or_, select
 
 from jinghu.grid.errors import DataError
 from jinghu.warnings.cap_rules import NAMESPACE
-from jinghu.warnings.levels import Hazard, Level
-from jinghu.warnings.tables import alert, alert_cell, event, outbox, task
+from jinghu.warnings.levels import Action, Hazard, Level, Role
+from jinghu.warnings.tables import (
+    alert,
+    alert_cell,
+    attempt,
+    audit,
+    event,
+    outbox,
+    recipient,
+    task,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a reader asks for; None = any.
 
-    ``bbox`` is west, south, east, north; ``since`` and ``now`` are UTC text as stored.
+    ``bbox`` is west, south, east, north; ``since`` is UTC text as stored.
     """
 
     active: bool | None = None
@@ -40,27 +49,50 @@ def list_warnings(
     filters
         What is wanted.
     now
-        UTC text; decides what is active.
+        UTC text; decides what is active. An earlier time tells what was active then.
     after, limit
         Cursor (``alert_id`` of the last one had) and page size.
     """
     query = _filtered(filters, now).where(alert.c.alert_id > after).order_by(alert.c.alert_id)
     features: list[dict[str, Any]] = []
     last = after
-    for row in connection.execute(query):
-        last = int(row.alert_id)
-        found = _feature(connection, row, now)
-        if filters.bbox is not None and not _meets(found["geometry"], filters.bbox):
+    for row in connection.execute(query).all():
+        geometry, areas = _geometry(str(row.cap_xml))
+        if filters.bbox is not None and not _meets(geometry, filters.bbox):
             continue
-        features.append(found)
         if len(features) == limit:
             return features, last
+        features.append(_feature(connection, row, now, geometry, areas))
+        last = int(row.alert_id)
     return features, None
+
+
+def newest_warnings(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Return identity, times and headlines of the last messages, newest first: for feeds."""
+    query = _joined().order_by(alert.c.alert_id.desc()).limit(limit)
+    names = ("identifier", "sent", "expires", "headline_zh", "headline_en", "county", "hazard")
+    return [
+        {name: getattr(row, name) for name in names} | {"level": Level(row.level).en}
+        for row in connection.execute(query)
+    ]
+
+
+def active_counts(connection: Connection, now: str) -> dict[str, int]:
+    """Number of active warnings by level, every level named."""
+    query = (
+        select(alert.c.level, func.count())
+        .select_from(alert)
+        .where(*_active(now))
+        .group_by(alert.c.level)
+    )
+    found = {int(level): int(n) for level, n in connection.execute(query)}
+    return {level.en: found.get(level, 0) for level in Level if level is not Level.NONE}
 
 
 def get_warning(connection: Connection, identifier: str, now: str) -> dict[str, Any]:
     """Return one warning as a GeoJSON feature; DataError where there is none."""
-    return _feature(connection, _one(connection, identifier), now)
+    row = _one(connection, identifier)
+    return _feature(connection, row, now, *_geometry(str(row.cap_xml)))
 
 
 def get_cap(connection: Connection, identifier: str) -> bytes:
@@ -69,18 +101,62 @@ def get_cap(connection: Connection, identifier: str) -> bytes:
 
 
 def version(connection: Connection, now: str) -> str:
-    """Text that changes whenever an answer of `list_warnings` can: for ETags."""
-    newest = connection.execute(select(func.max(alert.c.alert_id))).scalar() or 0
-    active = connection.execute(
-        select(func.count()).select_from(alert).where(*_active(now))
-    ).scalar_one()
-    sent = connection.execute(
-        select(func.count()).select_from(outbox).where(outbox.c.status == "SENT")
-    ).scalar_one()
-    answered = connection.execute(
-        select(func.count()).select_from(task).where(task.c.answered_at.is_not(None))
-    ).scalar_one()
-    return f"{newest}-{active}-{sent}-{answered}"
+    """Text that changes whenever an answer of `list_warnings` can: for ETags.
+
+    Every message and every answer is in the audit chain, every attempt to deliver in its table;
+    leases are counted because they are neither, and the active ones because they end by time.
+    """
+    parts = (
+        select(func.max(audit.c.seq)),
+        select(func.max(attempt.c.attempt_id)),
+        select(func.count()).select_from(outbox).where(outbox.c.status == "LEASED"),
+        select(func.count()).select_from(alert).where(*_active(now)),
+    )
+    return "-".join(str(connection.execute(part).scalar() or 0) for part in parts)
+
+
+def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[str, Any]:
+    """Return what one person is asked to do, and what they answered; DataError where nothing.
+
+    The headline and the times are those of the event's newest message.
+    """
+    query = (
+        select(
+            task.c.status,
+            task.c.level,
+            task.c.note,
+            task.c.answered_at,
+            task.c.due_at,
+            recipient.c.unit_name,
+            recipient.c.role,
+            recipient.c.cell_id,
+            event.c.hazard,
+            event.c.county,
+            event.c.closed_at,
+            alert.c.headline_zh,
+            alert.c.headline_en,
+            alert.c.sent,
+            alert.c.expires,
+            alert.c.status.label("message_status"),
+        )
+        .join(recipient, recipient.c.recipient_id == task.c.recipient_id)
+        .join(event, event.c.event_id == task.c.event_id)
+        .join(alert, alert.c.event_id == task.c.event_id)
+        .where(task.c.event_id == event_id, task.c.recipient_id == recipient_id)
+        .order_by(alert.c.alert_id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise DataError("answer link", "there is no such task")
+    level = Level(row.level)
+    words = {
+        "level": level.en,
+        "level_zh": level.zh,
+        "hazard_zh": Hazard(row.hazard).zh,
+        "role_zh": Role(row.role).zh,
+    }
+    return dict(row._mapping) | words
 
 
 def _one(connection: Connection, identifier: str) -> Row[Any]:
@@ -98,13 +174,21 @@ def _joined() -> Select[Any]:
 
 
 def _active(now: str) -> tuple[Any, ...]:
-    return (alert.c.superseded_at.is_(None), alert.c.expires > now, alert.c.action != "CAN")
+    """In force at ``now``, which may lie in the past: what was sent later does not count."""
+    superseded = alert.c.superseded_at
+    return (
+        alert.c.sent <= now,
+        or_(superseded.is_(None), superseded > now),
+        alert.c.expires > now,
+        alert.c.action != Action.CANCEL.value,
+    )
 
 
 def _filtered(filters: Filters, now: str) -> Select[Any]:
     query = _joined()
-    if filters.active:
-        query = query.where(*_active(now))
+    if filters.active is not None:
+        active = and_(*_active(now))
+        query = query.where(active if filters.active else not_(active))
     if filters.level is not None:
         query = query.where(alert.c.level == int(filters.level))
     if filters.hazard is not None:
@@ -119,10 +203,16 @@ def _filtered(filters: Filters, now: str) -> Select[Any]:
     return query
 
 
-def _feature(connection: Connection, row: Row[Any], now: str) -> dict[str, Any]:
-    geometry, areas = _geometry(str(row.cap_xml))
+def _feature(
+    connection: Connection,
+    row: Row[Any],
+    now: str,
+    geometry: dict[str, Any],
+    areas: list[dict[str, str]],
+) -> dict[str, Any]:
     level = Level(row.level)
-    active = row.superseded_at is None and row.expires > now and row.action != "CAN"
+    superseded = row.superseded_at is not None and row.superseded_at <= now
+    active = row.sent <= now < row.expires and not superseded and row.action != Action.CANCEL.value
     return {
         "type": "Feature",
         "id": row.identifier,
@@ -133,6 +223,9 @@ def _feature(connection: Connection, row: Row[Any], now: str) -> dict[str, Any]:
             "hazard": row.hazard,
             "county": row.county,
             "action": row.action,
+            "action_zh": Action(row.action).zh,
+            "hazard_zh": Hazard(row.hazard).zh,
+            "cycle": row.cycle,
             "level": level.en,
             "level_zh": level.zh,
             "status": row.status,
@@ -150,26 +243,32 @@ def _feature(connection: Connection, row: Row[Any], now: str) -> dict[str, Any]:
 
 
 def _geometry(cap_xml: str) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Outlines and words of the Chinese infos, which name every area once."""
+    """Outlines of the Chinese infos, and the words of both languages, an entry an info."""
     root = etree.fromstring(cap_xml.encode("utf-8"))
-    polygons: list[list[list[list[float]]]] = []
-    areas: list[dict[str, str]] = []
-    for info in root.findall(f"{{{NAMESPACE}}}info"):
-        if info.findtext(f"{{{NAMESPACE}}}language") != "zh-CN":
-            continue
-        for area in info.findall(f"{{{NAMESPACE}}}area"):
-            areas.append(
-                {
-                    "area": area.findtext(f"{{{NAMESPACE}}}areaDesc") or "",
-                    "severity": info.findtext(f"{{{NAMESPACE}}}severity") or "",
-                    "description": info.findtext(f"{{{NAMESPACE}}}description") or "",
-                    "instruction": info.findtext(f"{{{NAMESPACE}}}instruction") or "",
-                }
-            )
-            for polygon in area.findall(f"{{{NAMESPACE}}}polygon"):
-                pairs = [word.split(",") for word in (polygon.text or "").split()]
-                polygons.append([[[float(lon), float(lat)] for lat, lon in pairs]])
-    return {"type": "MultiPolygon", "coordinates": polygons}, areas
+    infos = root.findall(f"{{{NAMESPACE}}}info")
+    chinese = [i for i in infos if i.findtext(f"{{{NAMESPACE}}}language") == "zh-CN"]
+    english = [i for i in infos if i.findtext(f"{{{NAMESPACE}}}language") == "en-US"]
+    polygons = [
+        [[[float(lon), float(lat)] for lat, lon in (p.split(",") for p in (e.text or "").split())]]
+        for info in chinese
+        for e in info.iterfind(f"{{{NAMESPACE}}}area/{{{NAMESPACE}}}polygon")
+    ]
+    words = [
+        {"severity": info.findtext(f"{{{NAMESPACE}}}severity") or ""}
+        | _words(info, "zh")
+        | _words(twin, "en")
+        for info, twin in zip(chinese, english, strict=True)
+    ]
+    return {"type": "MultiPolygon", "coordinates": polygons}, words
+
+
+def _words(info: etree._Element, language: str) -> dict[str, str]:
+    paths = {
+        "area": f"{{{NAMESPACE}}}area/{{{NAMESPACE}}}areaDesc",
+        "description": f"{{{NAMESPACE}}}description",
+        "instruction": f"{{{NAMESPACE}}}instruction",
+    }
+    return {f"{name}_{language}": info.findtext(path) or "" for name, path in paths.items()}
 
 
 def _meets(geometry: dict[str, Any], bbox: tuple[float, float, float, float]) -> bool:

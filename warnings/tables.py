@@ -22,6 +22,9 @@ metadata = MetaData(
     }
 )
 
+# An event, its messages and its people belong to one status (Actual, Exercise, Test): a drill that
+# is still open when the real storm comes must not swallow its warnings.
+#
 # Times are ISO 8601 UTC text (2019-08-09T16:30:00Z): they sort, and read the same everywhere.
 
 recipient = Table(
@@ -44,6 +47,7 @@ event = Table(
     Column("event_id", String(64), primary_key=True),
     Column("hazard", String(24), nullable=False),
     Column("county", String(6), nullable=False),
+    Column("status", String(8), nullable=False),
     Column("level", Integer, nullable=False),
     Column("opened_at", String(20), nullable=False),
     Column("closed_at", String(20)),
@@ -58,6 +62,7 @@ event_cell = Table(
     Column("level", Integer, nullable=False),
     Column("since", String(20), nullable=False),
     Column("lower_since", String(20)),
+    Column("lower_to", Integer, nullable=False),
 )
 
 alert = Table(
@@ -65,6 +70,7 @@ alert = Table(
     metadata,
     Column("alert_id", Integer, primary_key=True),
     Column("identifier", String(96), nullable=False, unique=True),
+    Column("sender", String(128), nullable=False),
     Column("event_id", String(64), ForeignKey("event.event_id"), nullable=False, index=True),
     Column("cycle", String(16), nullable=False),
     Column("action", String(3), nullable=False),
@@ -87,11 +93,13 @@ alert_cell = Table(
     Index("ix_alert_cell_cell_id", "cell_id"),
 )
 
+# What each person was told last through each channel; channel "" is the task itself.
 told = Table(
     "told",
     metadata,
     Column("event_id", String(64), ForeignKey("event.event_id"), primary_key=True),
     Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), primary_key=True),
+    Column("channel", String(32), primary_key=True),
     Column("level", Integer, nullable=False),
     Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
 )
@@ -103,15 +111,18 @@ outbox = Table(
     Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
     Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), nullable=False),
     Column("channel", String(32), nullable=False),
+    Column("version", Integer, nullable=False),
     Column("level", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("message_id", String(96), nullable=False, unique=True),
+    Column("message_id", String(160), nullable=False, unique=True),
     Column("status", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", String(20), nullable=False),
     Column("due_at", String(20), nullable=False),
     Column("leased_until", String(20)),
-    UniqueConstraint("alert_id", "recipient_id", "channel"),
+    UniqueConstraint("alert_id", "recipient_id", "channel", "version"),
     Index("ix_outbox_claim", "status", "due_at", "priority"),
+    Index("ix_outbox_recipient", "recipient_id", "alert_id"),
 )
 
 attempt = Table(
@@ -143,6 +154,7 @@ cycle = Table(
     "cycle",
     metadata,
     Column("cycle", String(16), primary_key=True),
+    Column("status", String(8), primary_key=True),
     Column("processed_at", String(20), nullable=False),
     Column("summary", Text, nullable=False),
 )

@@ -1,29 +1,31 @@
 """The webhook channel: signed as Standard Webhooks 1.0.0 says, guarded against misuse."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
-import socket
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from jinghu.grid.errors import ConfigError, DeliveryError
-from jinghu.warnings.outbox import Outgoing
+from jinghu.warnings.addresses import GuardedResolver, check_literal
+from jinghu.warnings.outbox import BusyError, Outgoing
 
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PREFIX = "whsec_"
+_REFUSED = (400, 410, 413, 415, 422)  # the receiver looked at the message and will not have it
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """Signature of a message: ``v1,`` and the base64 of HMAC-SHA256 over id.timestamp.body."""
+    """Signature of a message: ``v1,`` and the base64 of HMAC-SHA256 over id.timestamp.body.
+
+    While a secret is rotated there are two, separated by a space, and so are the signatures.
+    """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode("ascii")
+    digests = [hmac.new(_key(s), signed, hashlib.sha256).digest() for s in secret.split()]
+    return " ".join("v1," + base64.b64encode(d).decode("ascii") for d in digests)
 
 
 def _key(secret: str) -> bytes:
@@ -42,15 +44,44 @@ class Webhook:
     name
         Name of the channel in the outbox.
     url, secret
-        Where to, and the shared secret (``whsec_...``).
+        Where to, and the shared secret (``whsec_...``; two while it is rotated).
     allow_private
-        Whether the receiver may stand on loopback or a private network.
+        Whether the receiver may stand on loopback or a private network, and there use plain HTTP.
+
+    Raises
+    ------
+    ConfigError
+        Where the secret or the address can never work.
     """
 
     name: str
     url: str
     secret: str
     allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse at once what would fail with every message."""
+        for secret in self.secret.split() or [""]:
+            if not secret.startswith(_PREFIX) or len(_key(secret)) < 16:
+                raise ConfigError(f"webhook {self.name}: a secret is whsec_ and base64 of 24 bytes")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"webhook {self.name}: {self.url} is not an http(s) address")
+        if parts.scheme == "http" and not self.allow_private:
+            raise ConfigError(f"webhook {self.name}: {self.url}: only https leaves the house")
+
+    def session(self, concurrent: int) -> aiohttp.ClientSession:
+        """Open a session that connects only to addresses that this receiver may have.
+
+        Names are resolved, checked and connected to in one step: a name that resolves to another
+        address a moment later (DNS rebinding) gains nothing.
+        """
+        resolver = GuardedResolver(self._private_only(), self.allow_private)
+        connector = aiohttp.TCPConnector(limit=concurrent, resolver=resolver, use_dns_cache=False)
+        return aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+
+    def _private_only(self) -> bool:
+        return urlsplit(self.url).scheme == "http"
 
     async def send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
         """Hand over one message; returns the receiver's answer.
@@ -60,9 +91,9 @@ class Webhook:
         Raises
         ------
         DeliveryError
-            ``retryable`` for faults that may pass; not for refusals.
+            ``retryable`` for faults that may pass or be mended; not for refusals of the message.
         """
-        await self._check_address()
+        check_literal(urlsplit(self.url).hostname or "", self._private_only(), self.allow_private)
         timestamp = int(now.timestamp())
         headers = {
             "content-type": "application/json",
@@ -72,35 +103,14 @@ class Webhook:
         }
         try:
             async with session.post(
-                self.url,
-                data=message.body,
-                headers=headers,
-                timeout=_TIMEOUT,
-                allow_redirects=False,
+                self.url, data=message.body, headers=headers, allow_redirects=False
             ) as answer:
-                status = answer.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise DeliveryError(f"{type(error).__name__}: {error}", retryable=True) from None
+                status, wait = answer.status, answer.headers.get("retry-after", "")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            raise DeliveryError(f"{self.name}: {cause}", retryable=True) from None
         if 200 <= status < 300:
             return f"HTTP {status}"
-        retryable = status >= 500 or status in (408, 425, 429)
-        raise DeliveryError(f"HTTP {status}", retryable=retryable)
-
-    async def _check_address(self) -> None:
-        """Refuse private addresses unless they are allowed, and plain HTTP to anywhere else."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise DeliveryError(f"{self.url} is not an http(s) address", retryable=False)
-        if self.allow_private:
-            return
-        if parts.scheme != "https":
-            raise DeliveryError(f"{self.url}: only https leaves the house", retryable=False)
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(parts.hostname, parts.port or 443)
-        except socket.gaierror as error:
-            raise DeliveryError(f"{parts.hostname}: {error.strerror}", retryable=True) from None
-        for *_, address in found:
-            if not ipaddress.ip_address(address[0]).is_global:
-                cause = f"{parts.hostname} is {address[0]}, a private address"
-                raise DeliveryError(cause, retryable=False)
+        if status in (429, 503) and wait.isdecimal():
+            raise BusyError(f"{self.name}: HTTP {status}", timedelta(seconds=int(wait[:6])))
+        raise DeliveryError(f"{self.name}: HTTP {status}", retryable=status not in _REFUSED)

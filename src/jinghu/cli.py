@@ -64,6 +64,9 @@ def cycle(
     radar: Annotated[list[Path] | None, typer.Option(help="Volumes or folders.")] = None,
     stations: Annotated[list[Path] | None, typer.Option(help="Station reports.")] = None,
     store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Who extrapolates: jinghu, or pysteps to compare.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run one forecast cycle from what is there."""
@@ -71,7 +74,7 @@ def cycle(
     from jinghu.cycle import CycleInputs, cycle_time, run_cycle
     from jinghu.report import cycle_report, print_report
 
-    settings = load(config).with_store(store)
+    settings = load(config).with_store(store).with_engine(engine)
     now = datetime.now(UTC)
     inputs = CycleInputs(
         cycle_time(time, now, settings),
@@ -229,19 +232,30 @@ def cap_validate(
     files: Annotated[list[Path], typer.Argument(help="CAP 1.2 XML.")], as_json: JsonOption = False
 ) -> None:
     """Validate CAP 1.2 files by our rules."""
-    from jinghu.commands import validate_cap
+    from jinghu.warning_commands import validate_cap
 
-    bad = False
-    for file, problems in validate_cap(files):
-        bad |= bool(problems)
-        if as_json:
-            _emit({"file": str(file), "problems": problems})
-        else:
+    found = {str(file): problems for file, problems in validate_cap(files)}
+    if as_json:
+        _emit(found)
+    else:
+        for file, problems in found.items():
             typer.echo(f"{file}: {'valid' if not problems else f'{len(problems)} problems'}")
             for problem in problems:
                 typer.echo(f"  {problem['place']}: {problem['message']} ({problem['rule']})")
-    if bad:
+    if any(found.values()):
         raise typer.Exit(3)
+
+
+@cap_app.command("export")
+def cap_export(
+    identifier: Annotated[str, typer.Argument(help="Identifier of the alert.")],
+    config: ConfigOption,
+) -> None:
+    """Write an alert as CAP 1.2 to stdout, byte for byte as it was issued."""
+    from jinghu.configs.settings import load
+    from jinghu.warning_commands import export_cap
+
+    sys.stdout.buffer.write(export_cap(identifier, load(config)))
 
 
 @audience_app.command("import")
@@ -251,10 +265,29 @@ def audience_import(
     config: ConfigOption,
 ) -> None:
     """Import recipients; bad rows are listed."""
-    from jinghu.commands import import_audience
     from jinghu.configs.settings import load
+    from jinghu.warning_commands import import_audience
 
     import_audience(file, crs, load(config), _console())
+
+
+@audience_app.command("match")
+def audience_match(
+    alert: Annotated[str, typer.Option(help="Identifier of the alert.")],
+    config: ConfigOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the recipients in the cells of an alert, by role and level."""
+    from jinghu.configs.settings import load
+    from jinghu.warning_commands import match_audience
+
+    found = match_audience(alert, load(config))
+    if as_json:
+        _emit(found)
+        return
+    typer.echo(f"{found['alert']}: {found['recipients']} recipients in {found['cells']} cells")
+    for name, n in (found["roles"] | found["levels"]).items():
+        typer.echo(f"  {name}: {n}")
 
 
 def _later(name: str, what: str) -> None:

@@ -152,27 +152,3 @@ def route_file(network: Path, inflow: Path, out: Path, method: str) -> None:
     except (OSError, ValueError) as error:
         raise DataError(inflow, f"cannot be opened: {error}") from None
     route(read_network(network), q_lateral, method=chosen).to_netcdf(out)
-
-
-def validate_cap(files: Sequence[Path]) -> Iterator[tuple[Path, list[dict[str, str]]]]:
-    """Problems of every file as ``{rule, place, message}``."""
-    from jinghu.warnings.cap import validate
-
-    for file in files:
-        yield (
-            file,
-            [
-                {"rule": p.rule, "place": p.place, "message": p.message}
-                for p in validate(_read(file))
-            ],
-        )
-
-
-def import_audience(file: Path, crs: str, settings: Settings, console: Console) -> None:
-    """Import recipients from CSV into the warnings database."""
-    from jinghu.alerting import import_recipients
-
-    report = import_recipients(file, crs, settings)
-    console.print(f"{report.imported} imported, {len(report.bad)} refused", highlight=False)
-    for line in report.bad[:20]:
-        console.print(f"  {line}", highlight=False)

@@ -103,7 +103,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
         }
-        save_state(store, cycle, state | flows.state)
+        save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log)
     status = "published" if published else "unchanged"

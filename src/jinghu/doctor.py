@@ -1,19 +1,26 @@
 """What an operator must mend before the system can run."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.store import Store
 from jinghu.radar.sites import load_sites
+from jinghu.warnings.database import connect, verify_audit
+from jinghu.warnings.rules import load_rules
 
 _MIN_FREE_GB = 5.0
+_NEEDED = ("numba", "numpy", "xarray", "zarr", "pyproj", "SQLAlchemy", "aiohttp", "fastapi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +39,20 @@ class Finding:
 def examine(settings: Settings, now: datetime) -> list[Finding]:
     """Look at inputs, tables, store, disk and clock; each finding says what to mend."""
     checks: list[tuple[str, Callable[[], str]]] = [
-        ("radar folder", lambda: _folder(settings.inputs.radar)),
+        ("radar folder", partial(_folder, settings.inputs.radar)),
         ("radar sites", lambda: f"{len(load_sites(settings.inputs.sites))} sites"),
-        ("boundaries", lambda: _file(settings.city.boundaries)),
-        ("store", lambda: _store(settings.store)),
-        ("disk", lambda: _disk(settings.store)),
-        ("clock", lambda: _clock(now)),
-        ("sqlite", lambda: f"{sqlite3.sqlite_version}"),
+        ("boundaries", partial(_file, settings.city.boundaries)),
+        ("rules", lambda: f"version {load_rules(settings.warnings.rules).version}"),
+        ("store", partial(_store, settings.store)),
+        ("database", partial(_database, settings.warnings.database)),
+        ("disk", partial(_disk, settings.store)),
+        ("clock", partial(_clock, now)),
+        ("dependencies", _dependencies),
     ]
-    checks += [(f"stations {p.name}", lambda p=p: _file(p)) for p in settings.inputs.stations]
+    checks += [(f"stations {p.name}", partial(_file, p)) for p in settings.inputs.stations]
     if settings.inputs.stations:
-        checks.append(
-            ("station frame", lambda: parse_frame(settings.inputs.station_frame, "station_frame"))
-        )
+        frame = partial(parse_frame, settings.inputs.station_frame, "inputs.station_frame")
+        checks.append(("station frame", frame))
     return [_look(what, check) for what, check in checks]
 
 
@@ -74,6 +82,27 @@ def _store(root: Path) -> str:
     if damaged := latest.verify():
         raise OSError(f"{root}: {latest.cycle}/{latest.name} is damaged: {', '.join(damaged)}")
     return f"{root}: newest {latest.cycle}/{latest.name}, checksums right"
+
+
+def _database(url: str) -> str:
+    parsed = make_url(url)
+    shown = parsed.render_as_string()
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        return f"{shown}: made by the first cycle"
+    try:
+        broken = verify_audit(connect(url))
+    except SQLAlchemyError as error:
+        raise OSError(f"{shown}: {str(error).splitlines()[0]}") from None
+    if broken is not None:
+        raise OSError(f"{shown}: the audit chain is broken at entry {broken}")
+    return f"{shown}: the audit chain is whole"
+
+
+def _dependencies() -> str:
+    try:
+        return ", ".join(f"{name} {version(name)}" for name in _NEEDED)
+    except PackageNotFoundError as error:
+        raise OSError(f"{error.name} is not installed: run make") from None
 
 
 def _disk(root: Path) -> str:

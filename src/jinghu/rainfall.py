@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from jinghu.analysis import Analysis
 from jinghu.configs.settings import Settings
 from jinghu.grid.accumulation import coarsen_mean, step_amounts
+from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.history import empty_history, fitted_to_hour, recorded, rolled
 from jinghu.grid.merge import MergeParams, MergeReport, merge
 from jinghu.grid.stations import StationFile, hourly_rain_on
 from jinghu.grid.times import from_numpy, to_numpy
+from jinghu.nowcast.engines import pysteps_extrapolate
 from jinghu.stages import StageLog
 
 RECORD = timedelta(hours=24)
@@ -103,7 +105,7 @@ def merge_rainfall(
 def forecast_amounts(
     adjusted: xr.Dataset, motion: xr.Dataset, time: datetime, settings: Settings
 ) -> tuple[NDArray[np.float32], xr.Dataset]:
-    """Extrapolate the merged analysis.
+    """Extrapolate the merged analysis along the motion, by our kernel or by pysteps'.
 
     Returns
     -------
@@ -112,8 +114,13 @@ def forecast_amounts(
     """
     step = timedelta(minutes=settings.nowcast.step_min)
     times = [time + k * step for k in range(settings.nowcast.leads + 1)]
-    frozen = Analysis(adjusted, motion, None)
-    rates = frozen.rates_at(_refined(times, step))
+    if settings.nowcast.engine == "pysteps":
+        per_part = motion_array(motion, step.total_seconds() / _SUBSTEPS)
+        rate = adjusted["rainfall_rate"].values
+        moved = pysteps_extrapolate(rate, per_part, settings.nowcast.leads * _SUBSTEPS)
+        rates = np.concatenate([rate[None], moved])
+    else:
+        rates = Analysis(adjusted, motion, None).rates_at(_refined(times, step))
     amounts = _amounts(rates, step, settings.grid.working_factor)
     forecast = xr.Dataset(
         {"rainfall_amount": (("time", "y", "x"), amounts, attrs("rainfall_amount"))},

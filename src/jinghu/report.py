@@ -35,6 +35,7 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
         },
         "nowcast": {
             "method": "extrapolation",
+            "engine": settings.nowcast.engine,
             "members": 1,
             "leads": settings.nowcast.leads,
             "step_min": settings.nowcast.step_min,

@@ -1,0 +1,81 @@
+"""The application: one router a resource, the viewer, problems for errors."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+
+from jinghu.api import (
+    problems,
+    routes_cycles,
+    routes_flows,
+    routes_frames,
+    routes_health,
+    routes_map,
+    routes_point,
+    routes_tasks,
+    routes_warnings,
+)
+from jinghu.api.deps import Context, utc_now
+from jinghu.api.http import HeadersMiddleware
+from jinghu.configs.settings import Settings
+
+STATIC = Path(__file__).resolve().parent / "static"
+_ROUTERS = (
+    routes_health.router,
+    routes_cycles.router,
+    routes_frames.router,
+    routes_point.router,
+    routes_flows.router,
+    routes_warnings.router,
+    routes_tasks.router,
+    routes_map.router,
+)
+
+
+def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """Make the service of one installation.
+
+    Parameters
+    ----------
+    settings
+        Of the installation; the store may still be empty.
+    clock
+        Where the time comes from, UTC.
+    """
+    context = Context(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        context.close()
+
+    app = problems.ProblemApp(
+        title="镜湖 Jinghu",
+        summary="Rain, nowcast, flows and warnings of a city",
+        version=version("jinghu"),
+        lifespan=lifespan,
+        # The interactive pages load scripts from elsewhere; /openapi.json is there for tools.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    problems.install(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_api_route("/", viewer, include_in_schema=False)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(HeadersMiddleware)
+    return app
+
+
+def viewer() -> FileResponse:
+    """Return the viewer's page."""
+    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,153 @@
+"""Frames of a published cycle: which there are, and their bytes."""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.api.legend import (
+    AMOUNT_LOWER,
+    BLOCKED,
+    MISSING,
+    SCALES,
+    quality_codes,
+    rain_codes,
+    scale_edges,
+)
+from jinghu.api.published import Published
+from jinghu.grid.fields import State
+from jinghu.grid.times import cycle_name, to_numpy
+
+GZIP_LEVEL = 6
+
+
+class GridName(StrEnum):
+    """The two grids of frames."""
+
+    WORKING = "working"
+    PRODUCT = "product"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One thing that frames show."""
+
+    id: str
+    zh: str
+    en: str
+    scale: str
+    grid: GridName
+    window_h: int | None = None
+
+    @property
+    def unit(self) -> str:
+        """Unit of its values."""
+        return SCALES[self.scale].unit
+
+
+LAYERS = {
+    layer.id: layer
+    for layer in (
+        Layer("rate", "雨强", "Rain rate", "rate", GridName.WORKING),
+        *(
+            Layer(
+                f"amount_{h}h", f"{h}小时雨量", f"{h} h rain", f"amount_{h}h", GridName.PRODUCT, h
+            )
+            for h in AMOUNT_LOWER
+        ),
+        Layer("warning", "预警等级", "Warning level", "warning", GridName.PRODUCT),
+        Layer("quality", "质量", "Quality", "quality", GridName.WORKING),
+        Layer("state", "数据状态", "Data state", "state", GridName.WORKING),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTime:
+    """One frame of a layer; observed up to the analysis time, forecast after it."""
+
+    time: datetime
+    observed: bool
+    cycle: str
+    part: str
+
+    def url(self, layer: Layer) -> str:
+        """Where its bytes are."""
+        at = cycle_name(self.time)
+        return f"/api/v1/frames/{self.cycle}/{self.part}/{layer.id}/{at}"
+
+
+def frame_times(of: Published, layer: Layer, earlier: Sequence[Published] = ()) -> list[FrameTime]:
+    """Frames of a layer in order of time.
+
+    Parameters
+    ----------
+    of
+        The cycle.
+    layer
+        The layer.
+    earlier
+        Earlier cycles, whose analyses come first on the time axis of the rain rate.
+    """
+    if layer.id == "rate":
+        before = [FrameTime(p.time, True, p.cycle, p.part) for p in earlier]
+        seen = [FrameTime(t, True, of.cycle, of.part) for t in of.observed_times]
+        later = [FrameTime(t, False, of.cycle, of.part) for t in of.lead_times[1:]]
+        return sorted([*before, *seen, *later], key=lambda f: f.time)
+    if layer.window_h is not None:
+        if layer.window_h not in of.products["window"].values:
+            return []
+        return [FrameTime(t, t <= of.time, of.cycle, of.part) for t in of.lead_times]
+    return [FrameTime(of.time, True, of.cycle, of.part)]
+
+
+def frame_codes(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8] | None:
+    """Codes (y, x) of one frame, south first; None where there is no such frame."""
+    if not any(f.time == time for f in frame_times(of, layer)):
+        return None
+    if layer.id == "rate":
+        return _rate(of, time)
+    if layer.window_h is not None:
+        return _amount(of, layer, time)
+    if layer.id == "quality":
+        return quality_codes(of.fields["quality"].values)
+    source = of.products["warning_level"] if layer.id == "warning" else of.fields["state"]
+    return np.asarray(source.values, np.uint8)
+
+
+def frame_bytes(codes: NDArray[np.uint8]) -> bytes:
+    """Compress a frame; the same frame gives the same bytes."""
+    return gzip.compress(np.ascontiguousarray(codes).tobytes(), GZIP_LEVEL, mtime=0)
+
+
+def _rate(of: Published, time: datetime) -> NDArray[np.uint8]:
+    low = scale_edges("rate")
+    state = of.fields["state"].values
+    if time in of.observed_times:
+        values = of.fields["observed_rainfall_rate"].sel(observation_time=to_numpy(time)).values
+        # The state is that of the analysis: before it, it tells only where nothing is seen.
+        return rain_codes(values, state if time == of.time else _unseen_only(state), low)
+    lead = to_numpy(time) - to_numpy(of.time)
+    values = of.fields["rainfall_rate"].sel(lead_time=lead).values
+    return rain_codes(values, _unseen_only(state), low)
+
+
+def _amount(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8]:
+    """Amounts are lower bounds: no rain where nothing is seen is missing, not dry."""
+    lead = to_numpy(time) - to_numpy(of.time)
+    values = of.products["rainfall_amount"].sel(window=layer.window_h, lead_time=lead).values
+    state = of.products["state"].values
+    codes = rain_codes(values, state, scale_edges(layer.scale))
+    never = of.products["window_observed"].sel(window=layer.window_h).values == 0
+    unseen = (never | np.isin(state, (State.MISSING, State.BLOCKED))) & (codes == 0)
+    nothing = np.where(state == State.BLOCKED, BLOCKED, MISSING)
+    return np.where(unseen, nothing, codes).astype(np.uint8)
+
+
+def _unseen_only(state: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    kept = np.where(state == State.BLOCKED, State.BLOCKED, State.MISSING)
+    return kept.astype(np.uint8)

@@ -1,0 +1,57 @@
+// Chinese for what the cycle says of itself in English.
+
+const PATTERNS = [
+  [/^hindcast: volumes and gauges/, () => "回算：使用了分析时刻之后的雷达和雨量站资料"],
+  [/^stale radars.*: (.+)$/, (m) => `雷达资料过时，已按移动外推到分析时刻：${m[1]}`],
+  [/^refused: (.+)$/, (m) => `拒收输入：${m[1].split(":")[0]}`],
+  [/^rain before the analysis is known for part of the windows \((.+)\)$/, (m) =>
+    `分析时刻之前的雨量只知道一部分，累计值是下限（${m[1].replaceAll(" h:", "小时：")}）`],
+  [/^no radar volume/, () => "没有雷达资料，只用雨量站"],
+  [/^no gauges for the hour ending (.+?)Z/, (m) => `没有截至 ${m[1]}（UTC）一小时的雨量站资料，只用雷达`],
+  [/^radar did not see the hour ending (.+?)Z/, (m) => `雷达没有观测到截至 ${m[1]}（UTC）的一小时，雨强未订正`],
+  [/^(.+): (.+); its whole rays are used$/, (m) => `${m[1]}：文件不完整，只用其完整的径向`],
+  [/terrain generated from river lines/, () => "流量基于由河道线生成的地形，不是实测地形"],
+  [/^flood model starts cold/, () => "洪水模型冷启动：土壤和河道初值是一天前的估计"],
+  [/^flood model: (\d+) % of the rain since (\S+)/, (m) => `洪水模型：自 ${m[2]} 以来 ${m[1]}% 的降雨没有观测，按无雨计`],
+  [/^flood state of (\S+)/, (m) => `洪水模型不能接续 ${m[1]} 的状态：冷启动`],
+  [/^no flood forecast/, () => "没有洪水预报"],
+  [/^no delivery channel/, () => "没有配置发送渠道：预警已生成，没有发送给任何人"],
+  [/motion/, () => "降雨移动估计受限"],
+];
+
+/** Chinese for a degradation; its English stands beside it in any case. */
+export function degradationZh(text) {
+  for (const [pattern, words] of PATTERNS) {
+    const match = pattern.exec(text);
+    if (match) return words(match);
+  }
+  return "本周期有降级";
+}
+
+export const STATUS = {
+  Actual: null,
+  Exercise: { zh: "演练：不是真实预警", en: "Exercise: no real warnings" },
+  Test: { zh: "测试：不是真实预警", en: "Test: no real warnings" },
+};
+
+export const STATES = {
+  dry: "无雨", wet: "有雨", missing: "缺测", blocked: "遮挡", stale: "过时", filled: "填补",
+};
+
+export const ANSWERED = ["ACKNOWLEDGED", "HANDLED", "CANNOT_HANDLE"];
+
+export const KEYS = [
+  ["空格 Space", "播放 / 暂停", "play / pause"],
+  ["← →", "后退 / 前进一帧", "step back / forward"],
+  ["Home End", "最早 / 最晚", "first / last"],
+  ["N", "现在（分析时刻）", "now (analysis time)"],
+  ["PgUp PgDn", "播放加快 / 减慢", "faster / slower"],
+  ["1 … 9", "图层", "layers"],
+  ["+ −", "放大 / 缩小", "zoom in / out"],
+  ["0", "全市", "whole city"],
+  ["Shift + ← ↑ → ↓", "移动十字", "move the cross"],
+  ["Enter", "查询十字处", "ask at the cross"],
+  ["W P G I", "预警 / 点 / 测站 / 说明", "warnings / point / gauges / notes"],
+  ["Esc", "关闭", "close"],
+  ["?", "本页", "this sheet"],
+];

@@ -1,0 +1,299 @@
+"""Runoff of land units by the Xin'anjiang model (Zhao 1992), every drop accounted for."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from jinghu.grid.errors import ConfigError, DataError
+
+_SLICE_MM = 5.0  # net rain in one step of the stores; the curves are steep
+_DAY_S = 86400.0
+STORES = ("upper", "lower", "deep", "free", "surface", "interflow", "groundwater")
+
+
+@dataclass(frozen=True, slots=True)
+class RunoffParams:
+    """Parameters, in mm and per day; the defaults are common in the humid hills of Zhejiang.
+
+    Parameters
+    ----------
+    k, evaporation_mm_day
+        Potential evapotranspiration is ``k * evaporation_mm_day``.
+    um_mm, lm_mm, dm_mm
+        Tension water capacity of the upper, lower and deep layer.
+    b, im
+        Exponent of the tension capacity curve; impervious share.
+    c
+        Deep evapotranspiration coefficient.
+    sm_mm, ex
+        Free water capacity and the exponent of its curve.
+    ki, kg
+        Daily outflow coefficients of the free store to interflow and groundwater.
+    ci, cg
+        Daily recession constants of interflow and groundwater.
+    surface_lag_h
+        Recession time of surface runoff on the hillslopes of one unit.
+    """
+
+    k: float = 0.9
+    evaporation_mm_day: float = 3.0
+    um_mm: float = 20.0
+    lm_mm: float = 70.0
+    dm_mm: float = 60.0
+    b: float = 0.3
+    im: float = 0.03
+    c: float = 0.15
+    sm_mm: float = 25.0
+    ex: float = 1.2
+    ki: float = 0.4
+    kg: float = 0.3
+    ci: float = 0.7
+    cg: float = 0.98
+    surface_lag_h: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters outside their range."""
+        shares = (self.c, self.ci, self.cg, self.ki, self.kg, self.im)
+        if not all(0.0 <= value < 1.0 for value in shares) or not 0.0 < self.ki + self.kg < 1.0:
+            raise ConfigError(f"runoff shares must lie in [0, 1), ki + kg in (0, 1): {self}")
+        positive = (self.um_mm, self.lm_mm, self.dm_mm, self.sm_mm, self.ex, self.surface_lag_h)
+        if min(positive) <= 0.0 or min(self.b, self.kg, self.k, self.evaporation_mm_day) < 0.0:
+            raise ConfigError(f"runoff capacities must be positive: {self}")
+
+    @property
+    def wm_mm(self) -> float:
+        """Tension water capacity of the whole profile."""
+        return self.um_mm + self.lm_mm + self.dm_mm
+
+
+@dataclass(frozen=True, slots=True)
+class Runoff:
+    """What a run gave.
+
+    Parameters
+    ----------
+    runoff_mm, evaporation_mm
+        (time, unit) in each step.
+    stores_mm
+        (unit, store) at the end, in the order of `STORES`.
+    """
+
+    runoff_mm: NDArray[np.float64]
+    evaporation_mm: NDArray[np.float64]
+    stores_mm: NDArray[np.float64]
+
+
+def initial_stores(
+    n_units: int, wetness: float, baseflow_m3_s_km2: float, params: RunoffParams
+) -> NDArray[np.float64]:
+    """Stores (unit, store) in mm at a cold start.
+
+    Parameters
+    ----------
+    n_units
+        Number of units.
+    wetness
+        Share of the tension water capacity that is filled.
+    baseflow_m3_s_km2
+        Groundwater flow at the start.
+    params
+        Parameters.
+    """
+    stores = np.zeros((n_units, len(STORES)))
+    stores[:, :3] = np.array([params.um_mm, params.lm_mm, params.dm_mm]) * wetness
+    daily_mm = baseflow_m3_s_km2 * 86.4
+    stores[:, STORES.index("groundwater")] = daily_mm / -np.log(max(params.cg, 1e-12))
+    return stores
+
+
+def run(
+    rain_mm: NDArray[np.float64],
+    stores_mm: NDArray[np.float64],
+    step_s: float,
+    params: RunoffParams,
+) -> Runoff:
+    """Run the model over a sequence of rain.
+
+    Zhao 1992, J. Hydrology 135, 371-381. Stores are depths over the unit's pervious part (tension
+    and free water) or over the unit (the rest). The free store is carried as the volume S FR, so
+    that a change of the runoff area FR moves no water.
+
+    Parameters
+    ----------
+    rain_mm
+        (time, unit) in each step.
+    stores_mm
+        (unit, store) at the start.
+    step_s
+        Step.
+    params
+        Parameters.
+
+    Raises
+    ------
+    DataError
+        Where rain is missing or negative: names the unit.
+    """
+    bad = ~(np.isfinite(rain_mm) & (rain_mm >= 0.0))
+    if bad.any():
+        step, unit = np.argwhere(bad)[0]
+        raise DataError("rain", f"unit {unit}: {rain_mm[step, unit]} mm in step {step}")
+    if not np.isfinite(stores_mm).all():
+        raise DataError("soil state", "holds a store that is not a number")
+    steps = _DAY_S / step_s
+    table = np.array(
+        [
+            params.k * params.evaporation_mm_day / steps,
+            params.um_mm,
+            params.lm_mm,
+            params.dm_mm,
+            params.b,
+            params.im,
+            params.c,
+            params.sm_mm,
+            params.ex,
+            params.ki,
+            params.kg,
+            np.exp(-step_s / 3600.0 / params.surface_lag_h),
+            params.ci ** (1.0 / steps),
+            params.cg ** (1.0 / steps),
+            steps,
+        ]
+    )
+    stores = np.array(stores_mm, np.float64)
+    runoff, evaporation = _run(np.ascontiguousarray(rain_mm, np.float64), stores, table)
+    return Runoff(runoff, evaporation, stores)
+
+
+def stored_mm(stores_mm: NDArray[np.float64], params: RunoffParams) -> NDArray[np.float64]:
+    """Water in all stores of each unit, as a depth over the unit."""
+    pervious = 1.0 - params.im
+    return np.asarray(pervious * stores_mm[:, :4].sum(1) + stores_mm[:, 4:].sum(1))
+
+
+def soil_dataset(stores_mm: NDArray[np.float64], cell_id: NDArray[np.int64]) -> xr.Dataset:
+    """Stores as a Dataset, for the next cycle."""
+    return xr.Dataset(
+        {
+            name: ("unit", stores_mm[:, column], {"units": "mm"})
+            for column, name in enumerate(STORES)
+        }
+        | {"cell_id": ("unit", cell_id)}
+    )
+
+
+def soil_stores(dataset: xr.Dataset, cell_id: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Inverse of `soil_dataset`; refuses a state of other units."""
+    if not np.array_equal(dataset["cell_id"].values, cell_id):
+        raise DataError("soil state", "is of other runoff units")
+    return np.stack([dataset[name].values.astype(np.float64) for name in STORES], axis=1)
+
+
+@numba.njit(cache=True)
+def _run(
+    rain: NDArray[np.float64], stores: NDArray[np.float64], p: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n_steps, n_units = rain.shape
+    runoff, evaporation = np.empty((n_steps, n_units)), np.empty((n_steps, n_units))
+    potential, im, cs, ci, cg = p[0], p[5], p[11], p[12], p[13]
+    for unit in range(n_units):
+        s = stores[unit]
+        for t in range(n_steps):
+            fallen = rain[t, unit]
+            evaporated = _evapotranspire(s, fallen, potential, p[2], p[6])
+            net = fallen - evaporated
+            surface, interflow, groundwater = 0.0, 0.0, 0.0
+            # Impervious ground holds nothing: it evaporates from the rain alone.
+            sealed = min(fallen, potential)
+            slices = max(1, int(np.ceil(net / _SLICE_MM)))
+            ki, kg = _slice_shares(p[9], p[10], p[14] * slices)
+            for _ in range(slices):
+                direct = 0.0
+                if net > 0.0:
+                    direct = _infiltrate(s, net / slices, p)
+                surface += direct
+                interflow += ki * s[3]
+                groundwater += kg * s[3]
+                s[3] *= 1.0 - ki - kg
+            s[4] += (1.0 - im) * surface + im * (fallen - sealed)
+            s[5] += (1.0 - im) * interflow
+            s[6] += (1.0 - im) * groundwater
+            out = (1.0 - cs) * s[4] + (1.0 - ci) * s[5] + (1.0 - cg) * s[6]
+            s[4] *= cs
+            s[5] *= ci
+            s[6] *= cg
+            runoff[t, unit] = out
+            evaporation[t, unit] = (1.0 - im) * evaporated + im * sealed
+    return runoff, evaporation
+
+
+@numba.njit(cache=True, inline="always")
+def _evapotranspire(
+    s: NDArray[np.float64],
+    rain: float,
+    potential: float,
+    lm: float,
+    c: float,
+) -> float:
+    """Three-layer evapotranspiration; takes what the rain does not cover out of the stores."""
+    if rain >= potential:
+        return potential
+    if s[0] + rain >= potential:
+        s[0] += rain - potential
+        return potential
+    upper = s[0] + rain
+    demand = potential - upper
+    s[0] = 0.0
+    if s[1] >= c * lm:
+        lower, deep = min(demand * s[1] / lm, s[1]), 0.0
+    elif s[1] >= c * demand:
+        lower, deep = c * demand, 0.0
+    else:
+        lower, deep = s[1], min(c * demand - s[1], s[2])
+    s[1] -= lower
+    s[2] -= deep
+    return float(upper + lower + deep)
+
+
+@numba.njit(cache=True, inline="always")
+def _infiltrate(s: NDArray[np.float64], net: float, p: NDArray[np.float64]) -> float:
+    """Net rain into the tension and free water stores; returns surface runoff."""
+    um, lm, dm, b, sm, ex = p[1], p[2], p[3], p[4], p[7], p[8]
+    wm = um + lm + dm
+    w = min(s[0] + s[1] + s[2], wm)
+    wmm = wm * (1.0 + b)
+    a = wmm * (1.0 - (1.0 - w / wm) ** (1.0 / (1.0 + b)))
+    stored = wm - w
+    if net + a < wmm:
+        stored -= wm * (1.0 - (net + a) / wmm) ** (1.0 + b)
+    stored = min(max(stored, 0.0), net)
+    r = net - stored
+    upper = min(stored, um - s[0])
+    lower = min(stored - upper, lm - s[1])
+    s[0] += upper
+    s[1] += lower
+    s[2] += stored - upper - lower
+    if r <= 0.0:
+        return 0.0
+    fr = r / net
+    ms = sm * (1.0 + ex)
+    depth = s[3] / fr
+    kept = sm
+    if depth < sm:
+        au = ms * (1.0 - (1.0 - depth / sm) ** (1.0 / (1.0 + ex)))
+        if net + au < ms:
+            kept = sm - sm * (1.0 - (net + au) / ms) ** (1.0 + ex)
+    surface = min(max(s[3] + r - kept * fr, 0.0), s[3] + r)
+    s[3] += r - surface
+    return float(surface)
+
+
+@numba.njit(cache=True, inline="always")
+def _slice_shares(ki: float, kg: float, slices_a_day: float) -> tuple[float, float]:
+    """Outflow shares of the free store in one slice, from the daily ones."""
+    total = 1.0 - (1.0 - (ki + kg)) ** (1.0 / slices_a_day)
+    ground = total * kg / (ki + kg)
+    return total - ground, ground

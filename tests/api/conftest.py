@@ -1,0 +1,235 @@
+"""A small installation with two cycles, flows and warnings, written by the real writers."""
+
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from jinghu.api.app import create_app
+from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.grid.accumulation import window_amounts
+from jinghu.grid.fields import State, attrs
+from jinghu.grid.store import Store
+from jinghu.grid.times import cycle_name, isoformat, to_numpy
+from jinghu.publish import WINDOWS_H, Products, write_products
+from jinghu.warnings.audience import Recipient, store_recipients
+from jinghu.warnings.database import open_database
+from jinghu.warnings.ledger import Office, process
+from jinghu.warnings.levels import Role
+from jinghu.warnings.rules import evaluate, load_rules
+from jinghu.warnings.units import load_units
+
+with warnings.catch_warnings():
+    # The client announces another HTTP library, which is none of our dependencies yet.
+    warnings.filterwarnings("ignore", message="Using `httpx`")
+    from fastapi.testclient import TestClient
+
+TIME = datetime(2019, 8, 9, 16, 30, tzinfo=UTC)
+STEP = timedelta(minutes=6)
+LEADS = 30
+NX, NY, FACTOR = 12, 10, 5
+# A cell of heavy rain in Shengzhou; the working cells of its neighbours carry one state each.
+WET = (5, 6)
+MISSING, BLOCKED, STALE, FILLED = (1, 1), (1, 3), (1, 5), (1, 7)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One installation on the disk."""
+
+    settings: Settings
+    now: datetime
+
+    def client(self, **options) -> TestClient:
+        return TestClient(create_app(self.settings, lambda: self.now), **options)
+
+
+def make_settings(root: Path, **warnings) -> Settings:
+    return Settings.model_validate(
+        {
+            "name": "test",
+            "city": {
+                "name_zh": "绍兴市",
+                "name_en": "Shaoxing",
+                "code": "330600",
+                "boundaries": str(CONFIGS / "boundaries" / "shaoxing.geojson"),
+            },
+            "grid": {
+                "x0_m": 560_000.0,
+                "y0_m": 3_260_000.0,
+                "nx": NX,
+                "ny": NY,
+                "working_factor": FACTOR,
+            },
+            "store": str(root / "store"),
+            "inputs": {"radar": str(root)},
+            "warnings": {
+                "database": f"sqlite:///{root / 'store' / 'warnings.db'}",
+                "status": "Test",
+                **warnings,
+            },
+        }
+    )
+
+
+def block(cell: tuple[int, int]) -> tuple[slice, slice]:
+    row, col = cell
+    rows = slice(row * FACTOR, (row + 1) * FACTOR)
+    return rows, slice(col * FACTOR, (col + 1) * FACTOR)
+
+
+def fine_fields(settings: Settings, time: datetime) -> xr.Dataset:
+    """Working-grid products: 20 mm/h in one product cell, one block of each state."""
+    spec = settings.grid.working()
+    rates = np.zeros((LEADS + 1, *spec.shape), np.float32)
+    rates[(slice(None), *block(WET))] = 20.0
+    rates[(slice(None), *block(STALE))] = 3.0
+    state = np.full(spec.shape, State.DRY, np.uint8)
+    state[block(WET)] = State.WET
+    for cell, kind in ((MISSING, State.MISSING), (BLOCKED, State.BLOCKED)):
+        state[block(cell)] = kind
+        rates[(slice(None), *block(cell))] = np.nan
+    state[block(STALE)], state[block(FILLED)] = State.STALE, State.FILLED
+    times = [time - STEP, time]
+    quality = np.where(np.isnan(rates[0]), 0.0, 0.8).astype(np.float32)
+    dims = ("y", "x")
+    return xr.Dataset(
+        {
+            "rainfall_rate": (("lead_time", *dims), rates, attrs("rainfall_rate")),
+            "observed_rainfall_rate": (
+                ("observation_time", *dims),
+                np.stack([rates[0] / 2, rates[0]]),
+                attrs("rainfall_rate"),
+            ),
+            "quality": (dims, quality, attrs("quality")),
+            "age": (dims, np.full(spec.shape, 90, np.float32), attrs("age")),
+            "state": (dims, state, attrs("state")),
+            "motion_x": (dims, np.full(spec.shape, 5, np.float32), attrs("motion_x")),
+            "motion_y": (dims, np.full(spec.shape, 5, np.float32), attrs("motion_y")),
+        },
+        coords={
+            **spec.coords(),
+            "time": to_numpy(time),
+            "lead_time": np.arange(LEADS + 1) * np.timedelta64(STEP).astype("timedelta64[ns]"),
+            "observation_time": np.array([to_numpy(t) for t in times]),
+        },
+    )
+
+
+def coarse_products(settings: Settings, fine: xr.Dataset, time: datetime) -> xr.Dataset:
+    """Product-grid products from the fine ones: 10 mm fell in the last hour at the wet cell."""
+    spec = settings.grid.product()
+    dims = ("y", "x")
+
+    def pick(name: str) -> np.ndarray:
+        return fine[name].values[..., FACTOR // 2 :: FACTOR, FACTOR // 2 :: FACTOR]
+
+    def amounts(n: int, first: int, mm: float) -> xr.Dataset:
+        values = np.zeros((n, *spec.shape), np.float32)
+        values[:, WET[0], WET[1]] = mm
+        times = np.array([to_numpy(time + (first + k) * STEP) for k in range(n)])
+        named = {"rainfall_amount": (("time", *dims), values, attrs("rainfall_amount"))}
+        return xr.Dataset(named, coords={"time": times, **spec.coords()})
+
+    windows = window_amounts(amounts(240, -239, 1.0), amounts(LEADS, 1, 2.0), WINDOWS_H)
+    levels = evaluate(load_rules(settings.warnings.rules), windows)
+    return windows.assign(
+        rainfall_rate=(("lead_time", *dims), pick("rainfall_rate"), attrs("rainfall_rate")),
+        quality=(dims, pick("quality"), attrs("quality")),
+        age=(dims, pick("age"), attrs("age")),
+        state=(dims, pick("state"), attrs("state")),
+        warning_level=levels["warning_level"],
+        warning_onset_lead=levels["warning_onset_lead"],
+    )
+
+
+def flows(time: datetime) -> xr.Dataset:
+    """A rising and falling flood at two gauges and three reaches."""
+    times = np.array([to_numpy(time + k * timedelta(minutes=15)) for k in range(-4, 97)])
+    hour = (times - to_numpy(time)) / np.timedelta64(1, "h")
+    wave = (100 + 400 * np.exp(-(((hour - 6) / 3) ** 2))).astype(np.float32)
+    unit = attrs("river_discharge")
+    return xr.Dataset(
+        {
+            "river_discharge": (("time", "reach"), np.stack([wave, wave / 2, wave / 4], 1), unit),
+            "gauge_discharge": (("time", "gauge"), np.stack([wave, wave / 2], 1), unit),
+            "water_level": (
+                ("time", "gauge"),
+                np.stack([4 + wave / 200, 5 + wave / 400], 1),
+                attrs("water_level"),
+            ),
+        },
+        coords={
+            "time": times,
+            "reach": np.array([11, 12, 13]),
+            "gauge_name_zh": ("gauge", np.array(["嵊州", "上虞"], object)),
+            "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"], object)),
+            "gauge_lon": ("gauge", np.array([120.834, 120.862])),
+            "gauge_lat": ("gauge", np.array([29.604, 29.70])),
+            "gauge_reach": ("gauge", np.array([11, 12])),
+            "gauge_river": ("gauge", np.array(["曹娥江", "曹娥江"], object)),
+            "gauge_warning_level": ("gauge", np.array([5.5, np.nan])),
+        },
+        attrs={"terrain_source": "generated terrain that follows the rivers, seed 1"},
+    )
+
+
+def publish_cycle(settings: Settings, time: datetime, *, with_flows: bool = True) -> xr.Dataset:
+    fine = fine_fields(settings, time)
+    coarse = coarse_products(settings, fine, time)
+    with Store(settings.store).create().publish(cycle_name(time), "fast") as part:
+        write_products(part, Products(coarse, fine, flows(time) if with_flows else None))
+        part.manifest(
+            time=isoformat(time),
+            name=settings.name,
+            city={"name_zh": "绍兴市", "name_en": "Shaoxing"},
+            status="Test",
+            grid=settings.grid.model_dump(),
+            inputs={
+                "radars": ["Z9571", "Z9574"],
+                "volumes": ["a.bin"],
+                "stations": ["gauges.csv"],
+                "refused": [{"file": "text.bin", "cause": "not a radar volume"}],
+                "duplicates": [],
+            },
+            degradations=["stale radars, moved along the motion to the analysis time: Z9574"],
+            seconds={"total": 12.0},
+        )
+    return coarse
+
+
+def warn_people(settings: Settings, coarse: xr.Dataset, time: datetime) -> None:
+    """Two recipients, one of them in the wet cell; webhook `test` has its messages waiting."""
+    spec = settings.grid.product()
+    units = load_units(settings.city.boundaries, settings.city.code, spec)
+    engine = open_database(settings.warnings.database)
+    people = []
+    for number, (row, col) in enumerate((WET, (8, 2))):
+        lon, lat = spec.to_lonlat(spec.x[col], spec.y[row])
+        place = (f"T-{number}", f"测试员{number}", Role.GRID_OFFICER, "330683001", "测试村")
+        people.append(Recipient(*place, float(lon), float(lat)))
+    store_recipients(engine, people, spec)
+    levels = evaluate(load_rules(settings.warnings.rules), coarse)
+    levels["known"] = (("y", "x"), np.ones(spec.shape, bool))
+    office = Office(spec, units, "绍兴市", "Shaoxing", "jinghu@test.example", "Test", ("webhook",))
+    process(engine, levels, cycle_name(time), time, office, time)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Site:
+    """Two cycles 6 minutes apart, flows in the later one, one warning."""
+    settings = make_settings(tmp_path_factory.mktemp("site"))
+    publish_cycle(settings, TIME - STEP, with_flows=False)
+    warn_people(settings, publish_cycle(settings, TIME), TIME)
+    return Site(settings, TIME + timedelta(minutes=5))
+
+
+@pytest.fixture
+def client(site):
+    with site.client() as found:
+        yield found

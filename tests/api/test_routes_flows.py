@@ -1,0 +1,36 @@
+import pytest
+
+
+def test_gauges_with_flow_now_and_peak(client):
+    found = client.get("/api/v1/gauges").json()
+    assert found["terrain_generated"] is True
+    assert "generated" in found["terrain_source"]
+    first = found["gauges"][0]
+    assert (first["name_zh"], first["name_en"], first["reach"]) == ("嵊州", "Shengzhou", 11)
+    # 100 + 400 exp(-(h - 6)^2 / 9): 107.33 at the analysis, 500 six hours later.
+    assert first["discharge_now"] == pytest.approx(107.326, abs=0.001)
+    assert first["discharge_peak"] == 500.0
+    assert first["peak_time"] == "2019-08-09T22:30:00Z"
+
+
+def test_hydrograph(client):
+    found = client.get("/api/v1/gauges/1").json()
+    assert max(found["discharge"]["values"]) == 250.0
+    assert len(found["level"]["values"]) == len(found["discharge"]["times"]) == 101
+    assert client.get("/api/v1/gauges/7").status_code == 404
+
+
+def test_reach_by_its_number(client):
+    found = client.get("/api/v1/reaches/12").json()
+    assert max(found["discharge"]["values"]) == 250.0
+    assert found["terrain_source"]
+    assert client.get("/api/v1/reaches/99").status_code == 404
+    for bad in ("-1", "1.5", "nan", "99999999999999999999"):
+        assert client.get(f"/api/v1/reaches/{bad}").status_code == 422
+
+
+def test_a_cycle_without_flows_says_so(client):
+    for path in ("gauges", "gauges/0", "reaches/11"):
+        answer = client.get(f"/api/v1/{path}", params={"cycle": "20190809T1624Z"})
+        assert answer.status_code == 404
+        assert "has no flows" in answer.json()["detail"]

@@ -1,0 +1,83 @@
+"""A small simulated event for tests of whole cycles: 100 km around the Cao'e, three radars."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.radar.sites import load_sites
+from jinghu.simulate import make_gauges, scan, write_reports, write_volume
+from jinghu.storm import StormParams, make_storm
+
+START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
+TIME = START + timedelta(minutes=12)
+STEP = timedelta(minutes=6)
+RADARS = ("ZSIM1", "ZSIM3", "ZSIM4")
+_BOX = (120.4, 29.3, 121.2, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Inputs of the event on the disk, and the settings that name them."""
+
+    folder: Path
+    settings: Settings
+    time: datetime = TIME
+    step: timedelta = STEP
+    radars: tuple[str, ...] = RADARS
+
+
+@pytest.fixture(scope="session")
+def event(tmp_path_factory) -> Event:
+    """Inputs written once; tests copy what they change and take stores of their own."""
+    folder = tmp_path_factory.mktemp("event")
+    return Event(folder, write_inputs(folder))
+
+
+def settings_for(folder: Path) -> Settings:
+    """Settings whose inputs, store and database lie below a folder."""
+    return Settings.model_validate(
+        {
+            "name": "test",
+            "city": {
+                "name_zh": "绍兴市",
+                "name_en": "Shaoxing",
+                "code": "330600",
+                "boundaries": CONFIGS / "boundaries" / "shaoxing.geojson",
+            },
+            "grid": {"x0_m": 535_000.0, "y0_m": 3_240_000.0, "nx": 40, "ny": 40},
+            "store": folder / "store",
+            "inputs": {
+                "radar": folder / "radar",
+                "stations": [folder / "stations" / f"hourly_rain_{START:%Y%m%d%H}.csv"],
+                "station_frame": "WGS-84",
+            },
+            "warnings": {
+                "status": "Test",
+                "sender": "jinghu@test.example",
+                "database": f"sqlite:///{folder / 'store' / 'warnings.db'}",
+                "audience": {"generated": 300, "seed": 1},
+            },
+        }
+    )
+
+
+def write_inputs(folder: Path, scans: int = 2) -> Settings:
+    """Write volumes of the last ``scans`` times up to `TIME` and one hour of gauge reports."""
+    settings = settings_for(folder)
+    spec = settings.grid.product()
+    storm = make_storm(spec, START - timedelta(hours=1), timedelta(hours=3), 7, StormParams())
+    random = np.random.default_rng(7)
+    for name in ("radar", "stations"):
+        (folder / name).mkdir(parents=True)
+    sites = load_sites(settings.inputs.sites)
+    for back in range(scans, 0, -1):
+        for code in RADARS:
+            start = TIME - back * STEP
+            write_volume(scan(storm, sites[code], spec, start, random), folder / "radar")
+    gauges = make_gauges(_BOX, 60, random)
+    write_reports(storm, spec, gauges, START, folder / "stations", random)
+    return settings

@@ -1,0 +1,223 @@
+"""Damaged files: nothing but DataError, no ray invented, every whole ray kept.
+
+Ground truth: every ray of the made volumes is unlike all others, so that a decoded ray is known by
+its codes. What a mutation touched, and what stands directly before missing or foreign bytes (of
+which nothing shows where they begin), may be lost; everything else must be there.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from tests.radar.conftest import SITE, legacy_volume, standard_volume
+
+from jinghu.grid.errors import DataError
+from jinghu.radar.decode import decode_volume
+from jinghu.radar.encode import encode_legacy, encode_standard
+
+MUTANTS = 20  # of each kind and format
+
+
+@dataclass(frozen=True)
+class Original:
+    name: str
+    raw: bytes
+    offsets: np.ndarray  # of the radials, and the end
+    rays: dict[bytes, tuple[int, int, float, float]]  # codes -> index, sweep, azimuth, time
+    header_bytes: int
+
+
+@dataclass
+class Mutant:
+    raw: bytes
+    touched: set[int] = field(default_factory=set)  # rays that may be lost
+    changed_gates: set[int] = field(default_factory=set)  # rays whose codes may differ
+    refusable: bool = False
+
+
+def original(volume, raw, start, header_bytes):
+    rays: dict[bytes, tuple[int, int, float, float]] = {}
+    sizes = []
+    for number, sweep in enumerate(volume.sweeps):
+        for k in range(sweep.n_rays):
+            key = b"".join(n.encode() + m.codes[k].tobytes() for n, m in sweep.moments.items())
+            row = (len(rays), number, float(sweep.azimuth_deg[k]), float(sweep.time_s[k]))
+            rays[key] = row
+            moments = sweep.moments.values()
+            sizes.append(64 + sum(32 + m.codes.shape[1] * m.codes.itemsize for m in moments))
+    if start == 0:
+        sizes = [2432] * len(rays)
+    offsets = start + np.concatenate([[0], np.cumsum(sizes)])
+    assert offsets[-1] == len(raw)
+    return Original(volume.source, raw, offsets, rays, header_bytes)
+
+
+STANDARD = original(standard_volume(), encode_standard(standard_volume()), 416 + 3 * 256, 64)
+LEGACY = original(legacy_volume(), encode_legacy(legacy_volume()), 0, 128)
+
+
+def ray_of(whole, at):
+    return int(np.searchsorted(whole.offsets, at, side="right")) - 1
+
+
+def cut_short(whole, random):
+    at = int(random.integers(whole.offsets[1], len(whole.raw)))
+    first = ray_of(whole, at)
+    rays = set(range(first, len(whole.rays)))
+    # A few bytes of the next header do not show that it is one.
+    return Mutant(whole.raw[:at], rays)
+
+
+def byte_in_header(whole, random):
+    """One byte of one header, of the radial or (standard) of its first moment."""
+    ray = int(random.integers(len(whole.rays)))
+    span = whole.header_bytes + (32 if whole is STANDARD else 0)
+    at = int(whole.offsets[ray] + random.integers(span))
+    raw = bytearray(whole.raw)
+    raw[at] ^= int(random.integers(1, 256))
+    return Mutant(bytes(raw), {ray, ray - 1})
+
+
+def bit_in_gates(whole, random):
+    ray = int(random.integers(len(whole.rays)))
+    raw = bytearray(whole.raw)
+    at = int(random.integers(whole.offsets[ray] + whole.header_bytes + 96, whole.offsets[ray + 1]))
+    raw[at] ^= 1 << int(random.integers(8))
+    # In the standard format it may be the header of a later moment of the ray.
+    return Mutant(bytes(raw), {ray}, {ray})
+
+
+def dropped_radials(whole, random):
+    first = int(random.integers(1, len(whole.rays) - 1))
+    last = min(first + int(random.integers(1, 40)), len(whole.rays))
+    raw = whole.raw[: whole.offsets[first]] + whole.raw[whole.offsets[last] :]
+    return Mutant(raw, set(range(first, last)))
+
+
+def repeated_radials(whole, random):
+    first = int(random.integers(len(whole.rays) - 1))
+    last = min(first + int(random.integers(1, 40)), len(whole.rays))
+    start, end = whole.offsets[first], whole.offsets[last]
+    return Mutant(whole.raw[:end] + whole.raw[start:])
+
+
+def garbage_between(whole, random):
+    ray = int(random.integers(1, len(whole.rays)))
+    at = whole.offsets[ray]
+    noise = random.integers(0, 256, int(random.integers(1, 5000)), np.uint8).tobytes()
+    return Mutant(whole.raw[:at] + noise + whole.raw[at:], {ray - 1})
+
+
+def zeros_between(whole, random):
+    ray = int(random.integers(1, len(whole.rays)))
+    at = whole.offsets[ray]
+    return Mutant(whole.raw[:at] + bytes(int(random.integers(1, 5000))) + whole.raw[at:], {ray - 1})
+
+
+def lost_bytes(whole, random):
+    start = int(random.integers(whole.offsets[0] + 1, len(whole.raw) - 2))
+    end = min(start + int(random.integers(1, 6000)), len(whole.raw))
+    first, last = ray_of(whole, start), ray_of(whole, end - 1)
+    if start - whole.offsets[first] == end - whole.offsets[last]:
+        end -= 1  # head and tail of two rays of one size make one that nobody can tell
+    return Mutant(whole.raw[:start] + whole.raw[end:], set(range(first - 1, last + 1)))
+
+
+def overwritten(whole, random):
+    start = int(random.integers(whole.offsets[0], len(whole.raw) - 2))
+    end = min(start + int(random.integers(2, 6000)), len(whole.raw))
+    noise = random.integers(0, 256, end - start, np.uint8).tobytes()
+    first, last = ray_of(whole, start), ray_of(whole, end - 1)
+    rays = set(range(first - 1, last + 1))
+    return Mutant(whole.raw[:start] + noise + whole.raw[end:], rays, rays)
+
+
+def lying_header(whole, random):
+    """Bytes of the common block (standard) or of the first header (legacy)."""
+    raw = bytearray(whole.raw)
+    end = int(whole.offsets[0]) or 128
+    for at in random.integers(0, end, int(random.integers(1, 20))):
+        raw[at] = int(random.integers(256))
+    return Mutant(bytes(raw), set(range(len(whole.rays))), refusable=True)
+
+
+def few_bytes_anywhere(whole, random):
+    """Two or three bytes anywhere behind the common block."""
+    raw = bytearray(whole.raw)
+    rays = set()
+    for at in random.integers(whole.offsets[0], len(raw), int(random.integers(2, 4))):
+        raw[at] ^= int(random.integers(1, 256))
+        rays |= {ray_of(whole, at), ray_of(whole, at) - 1}
+    return Mutant(bytes(raw), rays, rays)
+
+
+KINDS = (
+    cut_short, byte_in_header, bit_in_gates, dropped_radials, repeated_radials, garbage_between,
+    zeros_between, lost_bytes, overwritten, lying_header, few_bytes_anywhere,
+)  # fmt: skip
+
+
+def decoded_rays(volume):
+    for sweep in volume.sweeps:
+        for k in range(sweep.n_rays):
+            key = b"".join(n.encode() + m.codes[k].tobytes() for n, m in sweep.moments.items())
+            yield key, sweep, k
+
+
+def check(whole, mutant, sites):
+    """Decode a mutant; returns how many rays came out, None where it was refused."""
+    try:
+        volume = decode_volume(mutant.raw, whole.name, sites)
+    except DataError:
+        left = set(range(len(whole.rays))) - mutant.touched
+        assert mutant.refusable or not left, f"refused although {len(left)} rays are whole"
+        return None
+    found, foreign = set(), 0
+    spacing = 360 / volume.sweeps[0].n_rays
+    for key, sweep, k in decoded_rays(volume):
+        if key not in whole.rays:
+            foreign += 1
+            continue
+        index, _, azimuth, time = whole.rays[key]
+        off = (float(sweep.azimuth_deg[k]) - azimuth + 180) % 360 - 180
+        assert abs(off) < max(0.51 * spacing, 0.01), f"ray {index} is {off} degrees off"
+        assert abs(sweep.time_s[k] - time) < 2.0
+        assert index not in found, f"ray {index} came out twice"
+        found.add(index)
+    assert foreign <= len(mutant.changed_gates) or mutant.refusable
+    lost = set(range(len(whole.rays))) - found - mutant.touched
+    assert not lost or mutant.refusable, f"{len(lost)} whole rays were lost: {sorted(lost)[:5]}"
+    if mutant.raw != whole.raw and len(found) < len(whole.rays) and not mutant.changed_gates:
+        assert not volume.complete
+    return len(found) + foreign
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("whole", [STANDARD, LEGACY], ids=["standard", "legacy"])
+def test_mutants(whole, kind):
+    for seed in range(MUTANTS):
+        random = np.random.default_rng([seed, KINDS.index(kind)])
+        check(whole, kind(whole, random), {SITE.code: SITE})
+
+
+@pytest.mark.parametrize("share", [0.01, 0.001, 0.0003])
+@pytest.mark.parametrize("whole", [STANDARD, LEGACY], ids=["standard", "legacy"])
+def test_bytes_flipped_throughout_refuse_the_file(whole, share):
+    """Flips that hit no header hit gates, which cannot be seen; so many hit headers as well."""
+    whole_of_many = repeated(whole)
+    raw = np.frombuffer(whole_of_many.raw, np.uint8).copy()
+    random = np.random.default_rng(1)
+    start = int(whole_of_many.offsets[0])
+    flipped = start + np.flatnonzero(random.uniform(size=len(raw) - start) < share)
+    raw[flipped] ^= random.integers(1, 256, len(flipped)).astype(np.uint8)
+    with pytest.raises(DataError, match=r"damaged throughout|no whole radial"):
+        decode_volume(raw.tobytes(), whole_of_many.name, {SITE.code: SITE})
+
+
+def repeated(whole):
+    """The same with 360 rays a sweep, so that there are as many headers as in a real file."""
+    if whole is STANDARD:
+        made = standard_volume(0, 360)
+        return original(made, encode_standard(made), 416 + 3 * 256, 64)
+    made = legacy_volume(0, 360)
+    return original(made, encode_legacy(made), 0, 128)

@@ -1,0 +1,93 @@
+"""Mosaics of made rain: at one time, weighted, with state and age."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.radar.conftest import START
+
+from jinghu.grid.errors import ConfigError
+from jinghu.grid.fields import State
+from jinghu.grid.spec import GridSpec
+from jinghu.grid.times import to_numpy
+from jinghu.radar.mosaic import MosaicParams, mosaic
+
+SPEC = GridSpec("EPSG:4549", 500e3, 3200e3, 1000.0, 60, 50)
+
+
+def rain(code, rate, quality=1.0, ago_s=0.0, state=None):
+    rates = np.broadcast_to(np.float32(rate), SPEC.shape).copy()
+    dims = ("y", "x")
+    states = np.where(np.isnan(rates), State.MISSING, State.WET) if state is None else state
+    return xr.Dataset(
+        {
+            "rainfall_rate": (dims, rates),
+            "quality": (dims, np.broadcast_to(np.float32(quality), SPEC.shape).copy()),
+            "state": (dims, np.broadcast_to(states, SPEC.shape).astype(np.uint8)),
+        },
+        coords={"time": to_numpy(START - timedelta(seconds=ago_s)), **SPEC.coords()},
+        attrs={"radar": code},
+    )
+
+
+def half(value, side):
+    """The value in one half of the grid, NaN in the other."""
+    field = np.full(SPEC.shape, value, np.float32)
+    field[:, 30:] = np.nan
+    return field if side == "west" else field[:, ::-1]
+
+
+def test_weights_follow_quality_and_age():
+    """Weight = quality^2 exp(-age / 600 s)."""
+    found = mosaic([rain("A", 10.0, 1.0), rain("B", 20.0, 0.5)], START, None, MosaicParams())
+    np.testing.assert_allclose(found["rainfall_rate"], (10 + 20 * 0.25) / 1.25, rtol=1e-6)
+    found = mosaic([rain("A", 10.0), rain("B", 20.0, ago_s=300)], START, None, MosaicParams())
+    late = np.exp(-0.5)
+    np.testing.assert_allclose(found["rainfall_rate"], (10 + 20 * late) / (1 + late), rtol=1e-6)
+    assert (found["radar_count"] == 2).all()
+    assert found.attrs["radars"] == "A B"
+
+
+def test_halves_meet_and_what_nobody_sees_is_missing():
+    west, east = rain("A", half(4.0, "west")), rain("B", half(0.0, "east"))
+    found = mosaic([west, east], START, None, MosaicParams())
+    assert set(np.unique(found["rainfall_rate"])) == {0.0, 4.0}
+    np.testing.assert_array_equal(found["state"][:, :30], State.WET)
+    np.testing.assert_array_equal(found["state"][:, 30:], State.DRY)
+    alone = mosaic([west], START, None, MosaicParams())
+    assert np.isnan(alone["rainfall_rate"].values[:, 30:]).all()
+    np.testing.assert_array_equal(alone["state"][:, 30:], State.MISSING)
+    assert (alone["quality"].values[:, 30:] == 0).all()
+
+
+def test_blocked_and_stale_are_told_apart():
+    blocked = np.where(np.isnan(half(1.0, "west")), State.BLOCKED, State.WET)
+    found = mosaic(
+        [rain("A", half(1.0, "west"), ago_s=900, state=blocked)], START, None, MosaicParams()
+    )
+    np.testing.assert_array_equal(found["state"][:, :30], State.STALE)
+    np.testing.assert_array_equal(found["state"][:, 30:], State.BLOCKED)
+    np.testing.assert_allclose(found["age"].values[:, :30], 900)
+
+
+def test_radars_are_brought_to_the_time_of_the_mosaic():
+    """An echo that moves 10 m/s east stands 3 cells further after 300 s."""
+    field = np.zeros(SPEC.shape, np.float32)
+    field[20:30, 10:20] = 8.0
+    motion = xr.Dataset(
+        {
+            "motion_x": (("y", "x"), np.full(SPEC.shape, 10.0, np.float32)),
+            "motion_y": (("y", "x"), np.zeros(SPEC.shape, np.float32)),
+        },
+        coords=SPEC.coords(),
+    )
+    found = mosaic([rain("A", field, ago_s=300)], START, motion, MosaicParams())
+    np.testing.assert_allclose(found["rainfall_rate"].values[:, 3:], field[:, :-3], atol=1e-4)
+
+
+def test_nothing_and_different_grids_are_refused():
+    with pytest.raises(ConfigError, match="at least one radar"):
+        mosaic([], START, None, MosaicParams())
+    with pytest.raises(ConfigError, match="one grid"):
+        mosaic([rain("A", 1.0), rain("B", 1.0).isel(x=slice(5))], START, None, MosaicParams())
