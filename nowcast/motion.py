@@ -16,6 +16,7 @@ from jinghu.nowcast.matching import Matches, match_blocks
 
 _NODE_M = 4000.0  # vectors are interpolated on nodes so far apart, then between them
 _WIDER = 0.02  # weight of a Gaussian twice as wide
+_RIDGE = 0.1  # in parts of the squared width: keeps slopes from unevenly spread vectors small
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +160,13 @@ def displacement(
     found = _pass(first, second, cell_m, params.coarse_m, params.coarse_block_m, reach_m, params)
     if len(found.row) == 0:
         return zero
-    coarse, _ = _dense(found, first.shape, cell_m, 2 * params.smooth_m, params)
+    coarse, _ = _dense(found, first.shape, cell_m, 2 * params.smooth_m)
     moved = advect(first, coarse, [1.0], substeps=8)[0]
     rest = _pass(
         moved, second, cell_m, params.fine_m, params.fine_block_m, params.fine_search_m, params
     )
     if len(rest.row) == 0:
-        return _dense(found, first.shape, cell_m, params.smooth_m, params)
+        return _dense(found, first.shape, cell_m, params.smooth_m)
     # A residual starts where the block came to lie, i.e. at the end of the coarse path.
     at = np.stack([rest.row, rest.col])
     base = np.stack([map_coordinates(c, at, order=1, mode="nearest") for c in coarse])
@@ -176,9 +177,7 @@ def displacement(
         rest.d_col + base[0],
         rest.correlation,
     )
-    return _dense(
-        _without_outliers(total, cell_m, params), first.shape, cell_m, params.smooth_m, params
-    )
+    return _dense(_without_outliers(total, cell_m, params), first.shape, cell_m, params.smooth_m)
 
 
 def _pass(
@@ -236,42 +235,67 @@ def _dense(
     shape: tuple[int, int],
     cell_m: float,
     smooth_m: float,
-    params: MotionParams,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Interpolate vectors to every cell: Gaussian weights, widening where vectors are far.
+    """Fit a local linear motion to the vectors around every cell (Cleveland 1979, loess).
 
-    Each vector is placed in the middle of its path, which halves the bias in curved motion. The
-    weights are sums of ever wider and lower Gaussians, so that one filter a width does for any
-    number of vectors.
+    The weights are sums of ever wider and lower Gaussians, so that one filter a width does for
+    any number of vectors. A local mean would flatten shear and rotation. Each vector is placed
+    in the middle of its path, which halves the bias in curved motion.
     """
     step = max(1, round(_NODE_M / cell_m))
     nodes = (-(-shape[0] // step) + 1, -(-shape[1] // step) + 1)
-    planes = np.zeros((3, *nodes))
-    weight = found.correlation**2
-    _spread(planes[0], found, step, weight)
-    _spread(planes[1], found, step, weight * found.d_col)
-    _spread(planes[2], found, step, weight * found.d_row)
-    total = np.zeros_like(planes)
+    row, col = (found.row + found.d_row / 2) / step, (found.col + found.d_col / 2) / step
+    u, v = found.d_col, found.d_row
+    columns = (u * 0 + 1, row, col, row**2, row * col, col**2, u, row * u, col * u, v, row * v,
+               col * v)  # fmt: skip
+    planes = np.stack([_spread(nodes, row, col, c * found.correlation**2) for c in columns])
+    sums = 1e-9 * np.broadcast_to(planes.sum((1, 2), keepdims=True), planes.shape)
     sigma, height = smooth_m / (step * cell_m), 1.0
     near = gaussian_filter(planes[0], sigma, mode="constant") * 2 * np.pi * sigma**2
-    while sigma < 2 * max(nodes):
-        total += height * gaussian_filter(planes, (0, sigma, sigma), mode="constant") * sigma**2
-        sigma, height = 2 * sigma, _WIDER * height
-    total += 1e-9 * planes.sum((1, 2), keepdims=True)  # far from all of them, their mean
-    coarse = (total[1] / total[0], total[2] / total[0], np.clip(near, 0.0, 1.0))
+    width = sigma
+    while width < max(nodes) / 2:
+        filtered = gaussian_filter(planes, (0, width, width), mode="constant", truncate=3.0)
+        sums = sums + height * width**2 * filtered
+        width, height = 2 * width, _WIDER * height
+    coarse = (*_local_linear(sums, sigma), np.clip(near, 0.0, 1.0))
     at = np.meshgrid(np.arange(shape[0]) / step, np.arange(shape[1]) / step, indexing="ij")
     fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in coarse]
     return np.stack(fine[:2]), fine[2]
 
 
+def _local_linear(
+    sums: NDArray[np.float64], sigma: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values at the nodes of the planes fitted around them, from weighted sums of products.
+
+    Slopes are held back where the vectors lie on a line or in a point, and are not followed far
+    beyond the vectors.
+    """
+    row, col, rr, rc, cc = (plane / sums[0] for plane in sums[1:6])
+    rr, rc, cc = rr - row**2 + _RIDGE * sigma**2, rc - row * col, cc - col**2 + _RIDGE * sigma**2
+    at_row, at_col = np.indices(row.shape) - np.stack([row, col])
+    damping = np.exp(-(at_row**2 + at_col**2) / (2 * sigma**2))
+    values = []
+    for mean, row_mean, col_mean in (sums[6:9] / sums[0], sums[9:12] / sums[0]):
+        along_row, along_col = row_mean - row * mean, col_mean - col * mean
+        slope_row = (along_row * cc - along_col * rc) / (rr * cc - rc**2)
+        slope_col = (along_col * rr - along_row * rc) / (rr * cc - rc**2)
+        values.append(mean + damping * (slope_row * at_row + slope_col * at_col))
+    return values[0], values[1]
+
+
 def _spread(
-    plane: NDArray[np.float64], found: Matches, step: int, values: NDArray[np.float64]
-) -> None:
-    """Add each value to the four nodes around the middle of its path, by nearness."""
-    row = np.clip((found.row + found.d_row / 2) / step, 0, plane.shape[0] - 1.001)
-    col = np.clip((found.col + found.d_col / 2) / step, 0, plane.shape[1] - 1.001)
+    nodes: tuple[int, int],
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Sum of values given to the four nodes around each place, by nearness."""
+    plane = np.zeros(nodes)
+    row, col = np.clip(row, 0, nodes[0] - 1.001), np.clip(col, 0, nodes[1] - 1.001)
     i, j = row.astype(int), col.astype(int)
     fy, fx = row - i, col - j
     for di, wy in ((0, 1 - fy), (1, fy)):
         for dj, wx in ((0, 1 - fx), (1, fx)):
             np.add.at(plane, (i + di, j + dj), values * wy * wx)
+    return plane
