@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.advection import advect
+from jinghu.grid.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def rates_at(
     if earlier is None:
         return out
     span = (later.time - earlier.time).total_seconds()
+    if span <= 0:
+        raise ConfigError(f"rain at {earlier.time} is not earlier than rain at {later.time}")
     from_earlier = _moved(earlier, times, motion_per_s)
     for k, time in enumerate(times):
         share = np.float32(np.clip((time - earlier.time).total_seconds() / span, 0.0, 1.0))

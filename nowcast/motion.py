@@ -1,12 +1,11 @@
 """Motion of the rain between two fields, also when it moved far between them."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from jinghu.grid.accumulation import coarsen_mean
@@ -14,6 +13,10 @@ from jinghu.grid.advection import advect
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs, check
 from jinghu.nowcast.matching import Matches, match_blocks
+
+_NODE_M = 4000.0  # vectors are interpolated on nodes so far apart, then between them
+_WIDER = 0.02  # weight of a Gaussian twice as wide
+_RIDGE = 0.1  # in parts of the squared width: keeps slopes from unevenly spread vectors small
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class MotionParams:
     min_correlation: float = 0.3
     smooth_m: float = 25_000.0  # e-folding distance of the interpolation between vectors
     wet_mm_h: float = 0.2
+    # Fields farther apart give finer vectors, until the rain has changed too much to be matched
+    # (docs/skill.md).
+    baseline_s: float = 900.0
 
 
 def estimate_motion(
@@ -55,20 +61,21 @@ def estimate_motion(
     Raises
     ------
     DataError
-        Where the fields are not on one grid.
+        Where the fields are not on one grid of square cells in m.
     """
     params = params or MotionParams()
     for dataset in (earlier, later):
         check(dataset, "rainfall_rate", dims=("y", "x"))
-    if earlier["rainfall_rate"].shape != later["rainfall_rate"].shape:
+    if any(not np.array_equal(earlier[n].values, later[n].values) for n in ("x", "y")):
         raise DataError("motion", "the two fields are not on one grid")
     seconds = float((later["time"].values - earlier["time"].values) / np.timedelta64(1, "s"))
-    cell_m = float(later["x"][1] - later["x"][0]) if later.sizes["x"] > 1 else 1.0
+    along_x, along_y = spacing(later)
+    cell_m = abs(along_x)
     first = to_db(earlier["rainfall_rate"].values, params.wet_mm_h)
     second = to_db(later["rainfall_rate"].values, params.wet_mm_h)
     if seconds > 0:
         cells, quality = displacement(first, second, cell_m, seconds, params)
-        velocity = cells * np.float32(cell_m / seconds)
+        velocity = cells * np.float32([[[along_x / seconds]], [[along_y / seconds]]])
     else:
         velocity = np.zeros((2, *first.shape), np.float32)
         quality = np.zeros(first.shape, np.float32)
@@ -86,31 +93,54 @@ def estimate_motion(
 def dense_motion(
     frames: NDArray[np.float32], cell_m: float = 1000.0, step_s: float = 300.0
 ) -> NDArray[np.float32]:
-    """Mean motion over a sequence of rain rates, with pysteps' conventions.
+    """Motion at the end of a sequence of rain rates, with pysteps' conventions.
 
     Parameters
     ----------
     frames
         (time, y, x) mm/h, NaN = missing.
     cell_m, step_s
-        Cell size and time step: they bound the displacements that are looked for.
+        Cell size and time step: they bound the displacements that are looked for, and tell how
+        many steps the motion is taken over.
 
     Returns
     -------
     (2, y, x) cells per step, [0] along x, [1] along y.
     """
     params = MotionParams()
-    db = [to_db(frame, params.wet_mm_h) for frame in frames]
-    pairs = [displacement(a, b, cell_m, step_s, params) for a, b in pairwise(db)]
-    if not pairs:
+    steps = min(len(frames) - 1, max(1, int(params.baseline_s / step_s)))
+    if steps < 1:
         return np.zeros((2, *frames.shape[1:]), np.float32)
-    weight = np.stack([q for _, q in pairs])[:, None] + 1e-3
-    vectors = np.stack([v for v, _ in pairs])
-    return np.asarray((vectors * weight).sum(0) / weight.sum(0), np.float32)
+    first, last = (to_db(frames[k], params.wet_mm_h) for k in (-1 - steps, -1))
+    moved, _ = displacement(first, last, cell_m, steps * step_s, params)
+    return moved / np.float32(steps)
+
+
+def spacing(dataset: xr.Dataset) -> tuple[float, float]:
+    """Signed cell width and height in m; rows may go from north to south.
+
+    Raises
+    ------
+    DataError
+        Where the grid is not one of square cells in m.
+    """
+    found = []
+    for name in ("x", "y"):
+        units = dataset[name].attrs.get("units", "m") if name in dataset.coords else None
+        if units not in ("m", "metre", "meter", "metres", "meters"):
+            raise DataError(f"coordinate {name}", f"in {units!r}, wanted a projected grid in m")
+        steps = np.diff(dataset[name].values.astype(np.float64))
+        if steps.size == 0 or steps[0] == 0 or not np.allclose(steps, steps[0], rtol=1e-3):
+            raise DataError(f"coordinate {name}", "not equidistant")
+        found.append(float(steps.mean()))
+    if not np.isclose(abs(found[0]), abs(found[1]), rtol=1e-3):
+        raise DataError("grid", f"cells of {found[0]:g} m x {found[1]:g} m are not square")
+    return found[0], found[1]
 
 
 def to_db(rate_mm_h: NDArray[np.float32], wet_mm_h: float) -> NDArray[np.float32]:
-    """Rain rate in dB above the wet threshold, 0 where dry, NaN where missing."""
+    """Rain rate in dB above the wet threshold, 0 where dry, NaN where missing or infinite."""
+    rate_mm_h = np.where(np.isinf(rate_mm_h), np.float32(np.nan), rate_mm_h)
     with np.errstate(invalid="ignore"):
         return (10.0 * np.log10(np.maximum(rate_mm_h, wet_mm_h) / wet_mm_h)).astype(np.float32)
 
@@ -130,13 +160,13 @@ def displacement(
     found = _pass(first, second, cell_m, params.coarse_m, params.coarse_block_m, reach_m, params)
     if len(found.row) == 0:
         return zero
-    coarse, _ = _dense(found, first.shape, cell_m, 2 * params.smooth_m, params)
+    coarse, _ = _dense(found, first.shape, cell_m, 2 * params.smooth_m)
     moved = advect(first, coarse, [1.0], substeps=8)[0]
     rest = _pass(
         moved, second, cell_m, params.fine_m, params.fine_block_m, params.fine_search_m, params
     )
     if len(rest.row) == 0:
-        return _dense(found, first.shape, cell_m, params.smooth_m, params)
+        return _dense(found, first.shape, cell_m, params.smooth_m)
     # A residual starts where the block came to lie, i.e. at the end of the coarse path.
     at = np.stack([rest.row, rest.col])
     base = np.stack([map_coordinates(c, at, order=1, mode="nearest") for c in coarse])
@@ -147,9 +177,7 @@ def displacement(
         rest.d_col + base[0],
         rest.correlation,
     )
-    return _dense(
-        _without_outliers(total, cell_m, params), first.shape, cell_m, params.smooth_m, params
-    )
+    return _dense(_without_outliers(total, cell_m, params), first.shape, cell_m, params.smooth_m)
 
 
 def _pass(
@@ -207,27 +235,67 @@ def _dense(
     shape: tuple[int, int],
     cell_m: float,
     smooth_m: float,
-    params: MotionParams,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Interpolate vectors to every cell: Gaussian weights, widening where vectors are far.
+    """Fit a local linear motion to the vectors around every cell (Cleveland 1979, loess).
 
-    Each vector is placed in the middle of its path, which halves the bias in curved motion.
+    The weights are sums of ever wider and lower Gaussians, so that one filter a width does for
+    any number of vectors. A local mean would flatten shear and rotation. Each vector is placed
+    in the middle of its path, which halves the bias in curved motion.
     """
-    step = max(1, round(4000.0 / cell_m))
-    rows = np.arange(0, shape[0] + step, step, dtype=np.float64)
-    cols = np.arange(0, shape[1] + step, step, dtype=np.float64)
-    grid = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
-    places = np.stack([found.row + found.d_row / 2, found.col + found.d_col / 2], axis=1)
-    squared = ((grid[:, None] - places[None]) ** 2).sum(-1) * cell_m**2
-    width = np.maximum(smooth_m**2, squared.min(axis=1))
-    weight = np.exp(-squared / (2 * width[:, None])) * found.correlation[None] ** 2
-    total = weight.sum(1)
-    coarse_shape = (len(rows), len(cols))
-    planes = (
-        (weight @ found.d_col / total).reshape(coarse_shape),
-        (weight @ found.d_row / total).reshape(coarse_shape),
-        np.exp(-squared.min(axis=1) / (2 * smooth_m**2)).reshape(coarse_shape),
-    )
+    step = max(1, round(_NODE_M / cell_m))
+    nodes = (-(-shape[0] // step) + 1, -(-shape[1] // step) + 1)
+    row, col = (found.row + found.d_row / 2) / step, (found.col + found.d_col / 2) / step
+    u, v = found.d_col, found.d_row
+    columns = (u * 0 + 1, row, col, row**2, row * col, col**2, u, row * u, col * u, v, row * v,
+               col * v)  # fmt: skip
+    planes = np.stack([_spread(nodes, row, col, c * found.correlation**2) for c in columns])
+    sums = 1e-9 * np.broadcast_to(planes.sum((1, 2), keepdims=True), planes.shape)
+    sigma, height = smooth_m / (step * cell_m), 1.0
+    near = gaussian_filter(planes[0], sigma, mode="constant") * 2 * np.pi * sigma**2
+    width = sigma
+    while width < max(nodes) / 2:
+        filtered = gaussian_filter(planes, (0, width, width), mode="constant", truncate=3.0)
+        sums = sums + height * width**2 * filtered
+        width, height = 2 * width, _WIDER * height
+    coarse = (*_local_linear(sums, sigma), np.clip(near, 0.0, 1.0))
     at = np.meshgrid(np.arange(shape[0]) / step, np.arange(shape[1]) / step, indexing="ij")
-    fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in planes]
+    fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in coarse]
     return np.stack(fine[:2]), fine[2]
+
+
+def _local_linear(
+    sums: NDArray[np.float64], sigma: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values at the nodes of the planes fitted around them, from weighted sums of products.
+
+    Slopes are held back where the vectors lie on a line or in a point, and are not followed far
+    beyond the vectors.
+    """
+    row, col, rr, rc, cc = (plane / sums[0] for plane in sums[1:6])
+    rr, rc, cc = rr - row**2 + _RIDGE * sigma**2, rc - row * col, cc - col**2 + _RIDGE * sigma**2
+    at_row, at_col = np.indices(row.shape) - np.stack([row, col])
+    damping = np.exp(-(at_row**2 + at_col**2) / (2 * sigma**2))
+    values = []
+    for mean, row_mean, col_mean in (sums[6:9] / sums[0], sums[9:12] / sums[0]):
+        along_row, along_col = row_mean - row * mean, col_mean - col * mean
+        slope_row = (along_row * cc - along_col * rc) / (rr * cc - rc**2)
+        slope_col = (along_col * rr - along_row * rc) / (rr * cc - rc**2)
+        values.append(mean + damping * (slope_row * at_row + slope_col * at_col))
+    return values[0], values[1]
+
+
+def _spread(
+    nodes: tuple[int, int],
+    row: NDArray[np.float64],
+    col: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Sum of values given to the four nodes around each place, by nearness."""
+    plane = np.zeros(nodes)
+    row, col = np.clip(row, 0, nodes[0] - 1.001), np.clip(col, 0, nodes[1] - 1.001)
+    i, j = row.astype(int), col.astype(int)
+    fy, fx = row - i, col - j
+    for di, wy in ((0, 1 - fy), (1, fy)):
+        for dj, wx in ((0, 1 - fx), (1, fx)):
+            np.add.at(plane, (i + di, j + dj), values * wy * wx)
+    return plane

@@ -1,6 +1,7 @@
 """Nowcast of a rain sequence: Dataset in, Dataset out."""
 
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,7 @@ from jinghu.grid.advection import advect, motion_array
 from jinghu.grid.errors import ConfigError, DataError, NotBuiltError
 from jinghu.grid.fields import attrs, check
 from jinghu.nowcast.engines import pysteps_extrapolate, pysteps_motion
-from jinghu.nowcast.motion import MotionParams, estimate_motion
+from jinghu.nowcast.motion import MotionParams, estimate_motion, spacing
 
 
 class Method(StrEnum):
@@ -42,16 +43,18 @@ def nowcast(
     Parameters
     ----------
     rain
-        ``rainfall_rate(time, y, x)`` in mm/h on an equidistant grid in m, times at a constant
-        step; NaN = missing.
+        ``rainfall_rate(time, y, x)`` in mm/h on a grid of square cells in m, times ascending;
+        NaN = missing.
     leads
         Number of steps ahead.
     step
-        Lead-time step; that of the sequence by default. A single field needs it.
+        Lead-time step; that of the sequence by default, whose times must then be at one. A
+        single field needs it.
     method, engine
         Only extrapolation so far.
     motion
-        ``motion_x``, ``motion_y`` in m s-1; estimated from the last two fields by default.
+        ``motion_x``, ``motion_y`` in m s-1; estimated from the last quarter of an hour by
+        default.
 
     Returns
     -------
@@ -61,13 +64,16 @@ def nowcast(
     Raises
     ------
     DataError
-        Where the sequence is not regular.
+        Where the sequence is not regular, or the grid not one of square cells in m.
+    ConfigError
+        Where variables, dimensions or units differ, or the lead times are none.
     NotBuiltError
         For methods of the ensemble core, which this version does not have yet.
     """
     if method is not Method.EXTRAPOLATION:
         raise NotBuiltError(f"nowcast method {method.value}: this version only extrapolates")
     check(rain, "rainfall_rate", dims=("time", "y", "x"))
+    spacing(rain)
     step = _step(rain, step)
     if leads < 1:
         raise ConfigError(f"a nowcast needs at least one lead time, not {leads}")
@@ -75,7 +81,7 @@ def nowcast(
     last = rain.isel(time=-1)
     degradation = ""
     if motion is None:
-        motion, degradation = _motion(rain, engine, seconds)
+        motion, degradation = _motion(rain, engine)
     rate = last["rainfall_rate"].values.astype(np.float32)
     per_step = motion_array(motion, seconds)
     if engine is Engine.PYSTEPS:
@@ -86,34 +92,75 @@ def nowcast(
 
 
 def _step(rain: xr.Dataset, step: np.timedelta64 | None) -> np.timedelta64:
-    gaps = np.diff(rain["time"].values)
-    if gaps.size and not ((gaps == gaps[0]).all() and gaps[0] > np.timedelta64(0)):
-        raise DataError("rain sequence", "its times are not ascending at a constant step")
+    """Lead-time step, and whether the times of the sequence are in order."""
+    if rain.sizes["time"] == 0:
+        raise DataError("rain sequence", "holds no field")
+    times = rain["time"].values
+    gaps = np.diff(times)
+    for time, gap in zip(times[1:], gaps, strict=True):
+        if not gap > np.timedelta64(0):
+            raise DataError("rain sequence", f"its times do not ascend at {_minute(time)}")
     if step is not None:
+        if not step > np.timedelta64(0):
+            raise ConfigError(f"the lead-time step is {step}, wanted a positive one")
         return step
     if gaps.size == 0:
         raise ConfigError("a single field has no time step: name the lead-time step")
+    for time, gap in zip(times[1:], gaps, strict=True):
+        if gap != gaps[0]:
+            cause = f"the step before {_minute(time)} is another: name the lead-time step"
+            raise DataError("rain sequence", cause)
     found: np.timedelta64 = gaps[0]
     return found
 
 
-def _motion(rain: xr.Dataset, engine: Engine, seconds: float) -> tuple[xr.Dataset, str]:
-    """Motion from the sequence, and what was missing for it."""
-    if rain.sizes["time"] < 2:
-        still = estimate_motion(rain.isel(time=-1), rain.isel(time=-1))
-        return still, "one field only: no motion"
+def _minute(time: np.datetime64) -> str:
+    return f"{np.datetime_as_string(time, 'm')}Z"
+
+
+def _motion(rain: xr.Dataset, engine: Engine) -> tuple[xr.Dataset, str]:
+    """Motion from the end of the sequence, and what was missing for it."""
+    fields, repeated = _distinct(rain)
+    last = fields.isel(time=-1)
+    if fields.sizes["time"] < 2:
+        cause = "all fields are the same" if repeated else "one field only"
+        return estimate_motion(last, last), f"{cause}: no motion"
     if engine is Engine.PYSTEPS:
-        vectors = pysteps_motion(rain["rainfall_rate"].values[-3:])
-        cells = (float(rain["x"][1] - rain["x"][0]), float(rain["y"][1] - rain["y"][0]))
-        last = rain.isel(time=-1)
-        named = {
-            "motion_x": (("y", "x"), vectors[0] * cells[0] / seconds, attrs("motion_x")),
-            "motion_y": (("y", "x"), vectors[1] * cells[1] / seconds, attrs("motion_y")),
-        }
-        return last.drop_vars("rainfall_rate").assign(named), ""
-    found = estimate_motion(rain.isel(time=-2), rain.isel(time=-1), MotionParams())
-    dry = not np.any(found["quality"].values > 0)
-    return found, "no rain to take motion from" if dry else ""
+        return _pysteps_motion(fields), repeated
+    age = (last["time"].values - fields["time"].values) / np.timedelta64(1, "s")
+    inside = np.flatnonzero(age[:-1] <= MotionParams().baseline_s)
+    earlier = fields.isel(time=int(inside[0]) if inside.size else -2)
+    found = estimate_motion(earlier, last)
+    if not np.any(found["quality"].values > 0):
+        return found, "no rain that could be followed: no motion"
+    return found, repeated
+
+
+def _distinct(rain: xr.Dataset) -> tuple[xr.Dataset, str]:
+    """Fields that differ from the one before; a feed that stands still shows no motion."""
+    rates = rain["rainfall_rate"].values
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in pairwise(rates)]
+    wet = np.any(rates[1:] > 0, axis=(1, 2))
+    repeats = np.array(same, bool) & wet
+    if not repeats.any():
+        return rain, ""
+    kept = np.concatenate([[True], ~repeats])
+    return rain.isel(time=kept), f"{int(repeats.sum())} fields repeat the one before"
+
+
+def _pysteps_motion(fields: xr.Dataset) -> xr.Dataset:
+    """Motion in m s-1 from the last fields, up to three at the step between the last two."""
+    gaps = np.diff(fields["time"].values)
+    n = 3 if gaps.size > 1 and gaps[-1] == gaps[-2] else 2
+    vectors = pysteps_motion(fields["rainfall_rate"].values[-n:])
+    seconds = gaps[-1] / np.timedelta64(1, "s")
+    along_x, along_y = spacing(fields)
+    dims = ("y", "x")
+    named = {
+        "motion_x": (dims, vectors[0] * np.float32(along_x / seconds), attrs("motion_x")),
+        "motion_y": (dims, vectors[1] * np.float32(along_y / seconds), attrs("motion_y")),
+    }
+    return fields.isel(time=-1).drop_vars("rainfall_rate").assign(named)
 
 
 def _substeps(seconds: float) -> int:
