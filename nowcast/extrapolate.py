@@ -39,10 +39,11 @@ def extrapolate(
     -------
     (len(timesteps), y, x).
     """
-    steps = np.arange(1, timesteps + 1) if isinstance(timesteps, Integral) else timesteps
-    steps = np.asarray(steps, np.float64)
+    if isinstance(timesteps, Integral):
+        steps = np.arange(1, int(timesteps) + 1, dtype=np.float64)
+    else:
+        steps = np.asarray(timesteps, np.float64)
     if steps.size == 0:
         raise ConfigError("extrapolate needs at least one time step")
-    if isinstance(rain, np.ma.MaskedArray):
-        rain = rain.astype(np.float32).filled(np.nan)
-    return advect(rain, motion, steps, outside=outside)
+    plain = np.ma.filled(rain.astype(np.float32), np.nan)
+    return advect(plain, motion, steps, outside=outside)

@@ -75,7 +75,8 @@ def estimate_motion(
     second = to_db(later["rainfall_rate"].values, params.wet_mm_h)
     if seconds > 0:
         cells, quality = displacement(first, second, cell_m, seconds, params)
-        velocity = cells * np.float32([[[along_x / seconds]], [[along_y / seconds]]])
+        per_cell = np.array([along_x, along_y], np.float32) / np.float32(seconds)
+        velocity = cells * per_cell[:, None, None]
     else:
         velocity = np.zeros((2, *first.shape), np.float32)
         quality = np.zeros(first.shape, np.float32)

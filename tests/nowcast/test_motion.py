@@ -20,7 +20,8 @@ SHAPE = (160, 180)
 def showers(shape=SHAPE, seed=0):
     """Rain of many sizes over a third of the field, mm/h."""
     white = np.random.default_rng(seed).standard_normal(shape)
-    field = sum(gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12))
+    parts = [gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12)]
+    field = np.sum(parts, axis=0)
     field = (field - field.mean()) / field.std()
     return np.where(field > 0.4, 0.3 * np.exp(2.0 * (field - 0.4)), 0.0).astype(np.float32)
 
@@ -240,7 +241,7 @@ def test_real_rain_moves_better_than_it_stands():
     numbers = np.stack([read(f) for f in files])
     rate = 12 * (10 ** ((numbers - 71.5) / 20) / 316.0) ** (1 / 1.5)
     rate = np.where(numbers == 255, np.nan, np.where(numbers < 2, 0, rate)).astype(np.float32)
-    moved_on = advect(rate[3], dense_motion(rate[:4]), np.arange(1, 7))[-1]
+    moved_on = advect(rate[3], dense_motion(rate[:4].astype(np.float32)), np.arange(1, 7))[-1]
     known = np.isfinite(moved_on) & np.isfinite(rate[9])
 
     def csi(forecast):

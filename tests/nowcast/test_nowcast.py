@@ -17,7 +17,8 @@ ENGINES = [Engine.JINGHU, Engine.PYSTEPS]
 
 def showers(shape=(130, 150), seed=0):
     white = np.random.default_rng(seed).standard_normal(shape)
-    field = sum(gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12))
+    parts = [gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12)]
+    field = np.sum(parts, axis=0)
     field = (field - field.mean()) / field.std()
     return np.where(field > 0.4, 0.3 * np.exp(2.0 * (field - 0.4)), 0.0).astype(np.float32)
 
