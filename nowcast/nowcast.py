@@ -81,7 +81,7 @@ def nowcast(
     last = rain.isel(time=-1)
     degradation = ""
     if motion is None:
-        motion, degradation = _motion(rain, engine)
+        motion, degradation = motion_of(rain, engine)
     rate = last["rainfall_rate"].values.astype(np.float32)
     per_step = motion_array(motion, seconds)
     if engine is Engine.PYSTEPS:
@@ -93,13 +93,9 @@ def nowcast(
 
 def _step(rain: xr.Dataset, step: np.timedelta64 | None) -> np.timedelta64:
     """Lead-time step, and whether the times of the sequence are in order."""
-    if rain.sizes["time"] == 0:
-        raise DataError("rain sequence", "holds no field")
     times = rain["time"].values
+    _check_order(times)
     gaps = np.diff(times)
-    for time, gap in zip(times[1:], gaps, strict=True):
-        if not gap > np.timedelta64(0):
-            raise DataError("rain sequence", f"its times do not ascend at {_minute(time)}")
     if step is not None:
         if not step > np.timedelta64(0):
             raise ConfigError(f"the lead-time step is {step}, wanted a positive one")
@@ -114,12 +110,46 @@ def _step(rain: xr.Dataset, step: np.timedelta64 | None) -> np.timedelta64:
     return found
 
 
+def _check_order(times: NDArray[np.datetime64]) -> None:
+    if times.size == 0:
+        raise DataError("rain sequence", "holds no field")
+    if not np.issubdtype(times.dtype, np.datetime64):
+        raise DataError("rain sequence", f"its times are {times.dtype}, not times in CF units")
+    for time, gap in zip(times[1:], np.diff(times), strict=True):
+        if not gap > np.timedelta64(0):
+            raise DataError("rain sequence", f"its times do not ascend at {_minute(time)}")
+
+
 def _minute(time: np.datetime64) -> str:
     return f"{np.datetime_as_string(time, 'm')}Z"
 
 
-def _motion(rain: xr.Dataset, engine: Engine) -> tuple[xr.Dataset, str]:
-    """Motion from the end of the sequence, and what was missing for it."""
+def motion_of(
+    rain: xr.Dataset, engine: Engine = Engine.JINGHU, params: MotionParams | None = None
+) -> tuple[xr.Dataset, str]:
+    """Estimate the motion at the end of a sequence, and name what was missing for it.
+
+    Parameters
+    ----------
+    rain
+        ``rainfall_rate(time, y, x)`` in mm/h, times ascending; fields that repeat the one before
+        are passed over.
+    engine
+        Whose code runs.
+    params
+        Parameters of ours.
+
+    Returns
+    -------
+    ``motion_x``, ``motion_y`` (m s-1) on (y, x); a sentence, empty where nothing was missing.
+
+    Raises
+    ------
+    DataError
+        Where times do not ascend, or the grid is not one of square cells in m.
+    """
+    params = params or MotionParams()
+    _check_order(rain["time"].values)
     fields, repeated = _distinct(rain)
     last = fields.isel(time=-1)
     if fields.sizes["time"] < 2:
@@ -128,9 +158,9 @@ def _motion(rain: xr.Dataset, engine: Engine) -> tuple[xr.Dataset, str]:
     if engine is Engine.PYSTEPS:
         return _pysteps_motion(fields), repeated
     age = (last["time"].values - fields["time"].values) / np.timedelta64(1, "s")
-    inside = np.flatnonzero(age[:-1] <= MotionParams().baseline_s)
+    inside = np.flatnonzero(age[:-1] <= params.baseline_s)
     earlier = fields.isel(time=int(inside[0]) if inside.size else -2)
-    found = estimate_motion(earlier, last)
+    found = estimate_motion(earlier, last, params)
     if not np.any(found["quality"].values > 0):
         return found, "no rain that could be followed: no motion"
     return found, repeated

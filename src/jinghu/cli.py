@@ -42,8 +42,14 @@ def main() -> NoReturn:
     except JinghuError as error:
         if debug:
             raise
-        print(f"jinghu: {error}", file=sys.stderr)
+        print(f"jinghu: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(3 if isinstance(error, DataError) else 2 if isinstance(error, ConfigError) else 1)
+    except OSError as error:  # disk full, a folder that may not be written
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"jinghu: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -172,6 +178,9 @@ def nowcast(
     engine: Annotated[str, typer.Option(help="jinghu or pysteps.")] = "jinghu",
     members: Annotated[int | None, typer.Option(help="Ensemble members.")] = None,
     leads: Annotated[int, typer.Option(help="Number of lead times.")] = 30,
+    step: Annotated[
+        float | None, typer.Option(help="Minutes between lead times; the sequence's by default.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the ensemble.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -180,7 +189,7 @@ def nowcast(
 
     if members is not None or seed is not None:
         raise NotBuiltError("--members and --seed: this version has no ensemble yet")
-    summary = nowcast_file(NowcastRequest(source, out, method, engine, leads))
+    summary = nowcast_file(NowcastRequest(source, out, method, engine, leads, step))
     if as_json:
         _emit(summary)
 
@@ -292,8 +301,9 @@ def audience_match(
 
 def _later(name: str, what: str) -> None:
     """Name a command of the contract that this version does not have yet."""
+    options = {"ignore_unknown_options": True}  # those of the contract
 
-    @app.command(name, help=f"{what} (not in this version)", hidden=True)
+    @app.command(name, help=f"{what} (not in this version)", hidden=True, context_settings=options)
     def missing(rest: Annotated[list[str] | None, typer.Argument()] = None) -> None:
         raise NotBuiltError(f"jinghu {name}: {what} is not in this version")
 

@@ -14,9 +14,11 @@ from rich.console import Console
 from jinghu.analysis import analyse, rain_of_radars
 from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.errors import ConfigError, DataError
+from jinghu.grid.fields import check
 from jinghu.ingest import Ingested, Window, read_stations, read_volumes
 from jinghu.nowcast import Engine, Method
 from jinghu.nowcast import nowcast as run_nowcast
+from jinghu.nowcast.nowcast import motion_of
 from jinghu.radar.datatree import summary, to_datatree
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.sites import load_sites
@@ -79,7 +81,7 @@ def mosaic_files(
     if stations:
         merged = merge_rainfall(analysis, found.stations, Records(None, None), at, settings, log)
         result = merged.analysis
-    result.to_netcdf(out)
+    _write(result, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class NowcastRequest:
     method: str
     engine: str
     leads: int
+    step_min: float | None = None
 
 
 def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
@@ -102,30 +105,59 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     start = time.perf_counter()
-    try:
-        rain = xr.open_dataset(request.source).load()
-    except (OSError, ValueError) as error:
-        raise DataError(request.source, f"cannot be opened: {error}") from None
-    if "rainfall_rate" not in rain:
-        raise DataError(request.source, f"no rainfall_rate in it; there are {list(rain)}")
-    if not np.isfinite(rain["rainfall_rate"].values).any():
-        raise DataError(request.source, "rainfall_rate holds no value")
+    rain = _read_rain(request.source)
+    step = None
+    if request.step_min is not None:
+        step = np.timedelta64(round(request.step_min * 60), "s")
     began = time.perf_counter()
-    out = run_nowcast(rain, leads=request.leads, method=method, engine=engine)
-    seconds = time.perf_counter() - began
-    out.to_netcdf(request.out)
+    try:
+        motion, degradation = motion_of(rain, engine)
+        moved = time.perf_counter()
+        out = run_nowcast(
+            rain, leads=request.leads, step=step, method=method, engine=engine, motion=motion
+        )
+    except DataError as error:
+        raise DataError(request.source, str(error)) from None
+    done = time.perf_counter()
+    _write(out.assign_attrs(degradation=degradation) if degradation else out, request.out)
     return {
         "method": method.value,
         "engine": engine.value,
         "members": 1,
         "leads": request.leads,
-        "degradation": out.attrs.get("degradation", ""),
+        "degradation": degradation,
         "seconds": {
-            "nowcast": round(seconds, 3),
+            "motion": round(moved - began, 3),
+            "nowcast": round(done - moved, 3),
             "total": round(time.perf_counter() - start, 3),
         },
         "peak_mb": round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def _read_rain(source: Path) -> xr.Dataset:
+    """Rain rates of a file; what does not fit is refused with the name of the file."""
+    try:
+        with xr.open_dataset(source) as opened:
+            rain = opened.load()
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
+    try:
+        check(rain, "rainfall_rate", dims=("time", "y", "x"))
+    except ConfigError as error:
+        raise DataError(source, str(error)) from None
+    if not np.isfinite(rain["rainfall_rate"].values).any():
+        raise DataError(source, "rainfall_rate holds no value")
+    return rain
+
+
+def _write(dataset: xr.Dataset, out: Path) -> None:
+    try:
+        dataset.to_netcdf(out)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise ConfigError(f"--out {out} cannot be written: {cause}") from None
 
 
 def network_file(dem: Path, out: Path, console: Console) -> None:
