@@ -226,8 +226,10 @@ def load(path: Path) -> Settings:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text") from None
     try:
-        raw = yaml.safe_load(_VARIABLE.sub(lambda m: _environment(m, path), text))
+        raw = _expanded(yaml.safe_load(text), path)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     try:
@@ -235,6 +237,17 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {'; '.join(problems)}") from None
+
+
+def _expanded(value: object, path: Path) -> object:
+    """Replace variables in all texts; comments are gone by now."""
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda m: _environment(m, path), value)
+    if isinstance(value, list):
+        return [_expanded(item, path) for item in value]
+    if isinstance(value, dict):
+        return {key: _expanded(item, path) for key, item in value.items()}
+    return value
 
 
 def _environment(match: re.Match[str], path: Path) -> str:

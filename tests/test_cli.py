@@ -13,6 +13,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from jinghu import cli
+from jinghu.grid.errors import JinghuError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
 
@@ -40,7 +41,8 @@ def rain(tmp_path):
     """Showers that move by 3 cells of 1 km each 5 min, in a NetCDF."""
     spec = GridSpec("EPSG:4549", 450e3, 3250e3, 1000.0, 100, 90)
     white = np.random.default_rng(0).standard_normal(spec.shape)
-    field = sum(gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12))
+    parts = [gaussian_filter(white, s, mode="wrap") * s for s in (2, 5, 12)]
+    field = np.sum(parts, axis=0)
     first = np.maximum(field / field.std() - 0.4, 0).astype(np.float32)
     rates = np.stack([np.roll(first, 3 * k, 1) for k in range(3)])
     times = np.datetime64("2019-08-09T16:00", "ns") + np.arange(3) * np.timedelta64(5, "m")
@@ -109,7 +111,7 @@ def test_what_is_not_built_says_so(jinghu, command):
 def test_usage_errors_name_the_option(jinghu, arguments, named):
     code, out, err = jinghu(*arguments)
     assert (code, out) == (2, "")
-    assert named in err
+    assert named.lower() in err.lower()
 
 
 def test_without_a_command_help_is_shown(jinghu):
@@ -138,9 +140,7 @@ def test_nowcast_from_file_to_file(jinghu, rain, tmp_path, engine):
     with xr.open_dataset(out_file) as result:
         assert result["rainfall_rate"].dims == ("lead_time", "y", "x")
         assert result.sizes["lead_time"] == 5
-        np.testing.assert_array_equal(
-            result["lead_time"] / np.timedelta64(5, "m"), [0, 1, 2, 3, 4]
-        )
+        np.testing.assert_array_equal(result["lead_time"] / np.timedelta64(5, "m"), [0, 1, 2, 3, 4])
         east = result["motion_x"].isel(x=slice(30, -30), y=slice(30, -30)).mean()
         assert float(east) == pytest.approx(10.0, abs=0.6)
 
@@ -179,7 +179,7 @@ REFUSED = {
         "changed.nc: variable rainfall_rate is missing",
     ),
     "units": (
-        lambda rain: changed(rain, a=lambda d: d.map(lambda v: v.assign_attrs(units="mm"))),
+        lambda rain: changed(rain, a=_in_mm),
         "changed.nc: rainfall_rate is in 'mm', wanted 'mm h-1'",
     ),
     "dimensions": (
@@ -209,6 +209,10 @@ def _text(rain):
     path = rain.with_name("text.nc")
     path.write_text("not a NetCDF\n" * 3)
     return path
+
+
+def _in_mm(dataset):
+    return dataset.assign(rainfall_rate=dataset["rainfall_rate"].assign_attrs(units="mm"))
 
 
 def _in_degrees(dataset):
@@ -299,7 +303,7 @@ def test_debug_shows_the_traceback(monkeypatch, tmp_path):
     monkeypatch.setattr(
         sys, "argv", ["jinghu", "doctor", "-c", str(tmp_path / "none.yaml"), "--debug"]
     )
-    with pytest.raises(cli.JinghuError):
+    with pytest.raises(JinghuError):
         cli.main()
 
 

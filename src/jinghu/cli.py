@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from rich.console import Console
 
@@ -33,12 +32,7 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        app(args=arguments, prog_name="jinghu")
     except JinghuError as error:
         if debug:
             raise
@@ -50,7 +44,7 @@ def main() -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         print(f"jinghu: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(0)
 
 
 def _console() -> Console:

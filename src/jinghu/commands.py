@@ -138,8 +138,10 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
 def _read_rain(source: Path) -> xr.Dataset:
     """Rain rates of a file; what does not fit is refused with the name of the file."""
     try:
-        with xr.open_dataset(source) as opened:
-            rain = opened.load()
+        # A folder is Zarr, with its metadata consolidated or not.
+        zarr = source.is_dir()
+        with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
+            rain = found.load()
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
