@@ -297,9 +297,9 @@ def _later(name: str, what: str) -> None:
     """Name a command of the contract that this version does not have yet."""
     options = {"ignore_unknown_options": True}  # those of the contract
 
-    @app.command(name, help=f"{what} (not in this version)", hidden=True, context_settings=options)
+    @app.command(name, help=f"Not in this version: {what}.", hidden=True, context_settings=options)
     def missing(rest: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-        raise NotBuiltError(f"jinghu {name}: {what} is not in this version")
+        raise NotBuiltError(f"jinghu {name}: it is not in this version: {what}")
 
 
 for _name, _what in (
