@@ -1,7 +1,7 @@
 """Rain of one radar on the grid: the lowest usable beam over every cell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numba
 import numpy as np
@@ -16,6 +16,7 @@ from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_r
 from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
 from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
+from jinghu.radar.vpr import VprParams, brought_down, correction_profile
 from jinghu.radar.zr import ZRRelation
 
 
@@ -26,6 +27,7 @@ class RainParams:
     zr: ZRRelation = field(default_factory=ZRRelation)
     clutter: ClutterParams = field(default_factory=ClutterParams)
     qpe: QpeParams = field(default_factory=QpeParams)
+    vpr: VprParams = field(default_factory=VprParams)
     max_range_m: float = 230_000.0
     max_height_m: float = 8_000.0  # higher beams see ice, not rain
     quality_height_m: float = 2_000.0  # e-folding height and range of the quality
@@ -102,13 +104,15 @@ def _rain_of_sweeps(
 ) -> tuple[list[PolarSweep], list[GateRain]]:
     """Clean the sweeps, add back what rain took, and make rain of every gate."""
     band, antenna_m = volume.site.band, volume.site.antenna_height_m
-    cleaned, gates = [], []
-    for sweep in clean(sweeps, params.clutter):
-        products = phase_products(sweep, band, antenna_m, params.qpe)
-        whole = restored(sweep, products, band)
-        cleaned.append(whole)
-        gates.append(gate_rain(whole, products, band, antenna_m, params.zr, params.qpe))
-    return cleaned, gates
+    cleaned = clean(sweeps, params.clutter)
+    products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
+    whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
+    profile = correction_profile(whole, params.vpr)
+    gates = []
+    for sweep, found in zip(whole, products, strict=True):
+        low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))
+        gates.append(gate_rain(low, found, band, antenna_m, params.zr, params.qpe))
+    return whole, gates
 
 
 def _lowest_beams(
