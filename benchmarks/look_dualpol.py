@@ -106,7 +106,9 @@ def ground(volume: Volume, out: Path) -> None:
         panel(axes[row, 2], after[row], after[row].dbz, "with fuzzy memberships", (0, 50))
         panel(axes[row, 3], before[row], score(before[row], None, FuzzyParams()), "score", (0, 1))
         shares = " ".join(f"{wet_share(s[row]):.4f}" for s in (before, earlier, after))
-        print(f"Z9090 {before[row].elevation_deg:.1f} deg: wet as sent, gradient, fuzzy: {shares}")
+        strong = " ".join(str(int((s[row].dbz > 30).sum())) for s in (before, earlier, after))
+        print(f"Z9090 {before[row].elevation_deg:.1f} deg, as sent, gradient filters, fuzzy:")
+        print(f"  wet {shares}; gates above 30 dBZ {strong}")
     for axis in axes.flat:
         axis.set(xlim=(-150, 150), ylim=(-150, 150))
     figure.tight_layout()

@@ -41,9 +41,9 @@ class FuzzyParams:
     rhohv: Membership = Membership(0.93, 0.75, 3.0)
     zdr_texture_db: Membership = Membership(1.0, 3.0, 1.0)
     phidp_texture_deg: Membership = Membership(8.0, 30.0, 2.0)
-    dbz_texture_db: Membership = Membership(3.5, 8.0, 1.0)
+    dbz_texture_db: Membership = Membership(3.0, 7.0, 2.0)
     still_m_s: Membership = Membership(1.5, 0.5, 0.5)
-    filtered_db: Membership = Membership(3.0, 15.0, 1.5)  # removed by the radar's own filter
+    filtered_db: Membership = Membership(3.0, 15.0, 1.0)  # removed by the radar's own filter
     flagged: Membership = Membership(0.0, 1.0, 0.5)
     drop_db: Membership = Membership(6.0, 18.0, 1.5)  # to the sweep above
     decision: float = 0.5
