@@ -7,9 +7,11 @@ from tests.radar.conftest import SITE, START, volume
 from jinghu.grid.fields import Method
 from jinghu.grid.spec import GridSpec
 from jinghu.radar.attenuation import Attenuation
+from jinghu.radar.clutter import ClutterParams, clean
+from jinghu.radar.decode import decode_volume
 from jinghu.radar.phidp import Phase
 from jinghu.radar.polar import DRY_DBZ, DualPol, PolarSweep, reflectivity_sweeps
-from jinghu.radar.qpe import PhaseProducts, QpeParams, gate_rain, phase_products
+from jinghu.radar.qpe import PhaseProducts, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.rain import RainParams, rain_on_grid
 from jinghu.radar.volume import Moment, Sweep
 from jinghu.radar.zr import ZRRelation
@@ -94,3 +96,34 @@ def test_the_method_reaches_the_grid():
     assert (found["method"].values[near] == Method.KDP).all()
     np.testing.assert_allclose(found["rainfall_rate"].values[near], 40.5 * 1.5**0.85, rtol=0.02)
     assert (found["method"].values[distance > 76e3] == Method.NONE).all()
+
+
+def real(data_folder, code):
+    path = next((data_folder / "cinrad_standard_format").glob(f"*{code}*"))
+    return decode_volume(path.read_bytes(), path.name, None)
+
+
+def test_the_real_x_band_volume_gets_its_signal_back(data_folder):
+    """Looked at: behind the cell on the radar ZDR falls to -5 dB, and returns to that of rain."""
+    sweeps = clean(reflectivity_sweeps(real(data_folder, "ZG170")), ClutterParams())
+    products = phase_products(sweeps[1], "X", 100.0, PARAMS)
+    assert products is not None
+    whole = restored(sweeps[1], products, "X")
+    assert products.phase.offset_deg == pytest.approx(49, abs=3)
+    weakened = (products.attenuation.path_db > 15) & (sweeps[1].dbz > 10)
+    assert weakened.sum() > 1000
+    assert sweeps[1].dual is not None
+    assert whole.dual is not None
+    assert np.nanmedian(sweeps[1].dual.zdr_db[weakened]) < -2
+    assert -0.5 < np.nanmedian(whole.dual.zdr_db[weakened]) < 2.5
+    behind = np.isnan(whole.dbz) & (sweeps[1].dbz == DRY_DBZ)
+    assert (products.attenuation.path_db[behind] > 1).all()
+    assert behind.sum() > 10_000
+
+
+def test_ground_of_the_real_mountain_radar_is_removed(data_folder):
+    """A dry day: of 2408 gates above 30 dBZ in the lowest sweep fewer than one in ten stay."""
+    before = reflectivity_sweeps(real(data_folder, "Z9090"))
+    after = clean(before, ClutterParams())
+    assert (before[0].dbz > 30).sum() > 2000
+    assert (after[0].dbz > 30).sum() < 200
