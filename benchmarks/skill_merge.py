@@ -81,8 +81,9 @@ def main() -> int:
     values = gauges["rainfall_amount"].values.astype(np.float64)
     lon, lat = gauges["lon"].values, gauges["lat"].values
     city = (lon > BOX[0]) & (lon < BOX[2]) & (lat > BOX[1]) & (lat < BOX[3])
+    relation = f"Z = {settings.radar.zr_a:g} R^{settings.radar.zr_b:g}"
     estimates = {
-        "radar alone, Z = 300 R^1.4": gauges["radar"].values.astype(np.float64),
+        f"radar alone, {relation}": gauges["radar"].values.astype(np.float64),
         "gauges, inverse distance": inverse_distance(points, values),
         "gauges, ordinary kriging": ordinary_kriging(points, values, MergeParams()),
         "merged, kriging with radar drift": gauges["leave_one_out"].values.astype(np.float64),

@@ -20,6 +20,16 @@ class State(IntEnum):
     FILLED = 5  # from gauges, or from the previous analysis
 
 
+class Method(IntEnum):
+    """How a rain rate was made of what the radar measured."""
+
+    NONE = 0  # there is no rate
+    Z = 1  # reflectivity
+    KDP = 2  # specific differential phase
+    ATTENUATION = 3  # specific attenuation
+    Z_CAPPED = 4  # reflectivity above the hail cap
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One row of the field table."""
@@ -50,6 +60,8 @@ FIELDS = {
     "probability_of_exceedance": Field("1", "probability of exceeding threshold", None, 0.0, 1.0),
     "quality": Field("1", "quality, 0 useless to 1 best", None, 0.0, 1.0),
     "state": Field("1", "what the value rests on", "status_flag", 0.0, 5.0),
+    "method": Field("1", "how the rain rate was made", "status_flag", 0.0, 4.0),
+    "source_radar": Field("1", "radar that weighs most, by its place in radars", None, 0.0, 255.0),
     "age": Field("s", "age of the newest observation used", None, 0.0, 86400.0),
     "beam_height": Field("m", "height of the beam used above mean sea level", "altitude"),
     "radar_count": Field("1", "number of radars that see the cell", None, 0.0, 64.0),
@@ -67,15 +79,16 @@ FIELDS = {
 
 
 def attrs(name: str) -> dict[str, object]:
-    """CF attributes for a variable of the table; ``state`` carries its flags.
+    """CF attributes for a variable of the table; ``state`` and ``method`` carry their flags.
 
     >>> attrs("rainfall_rate")["units"]
     'mm h-1'
     """
     found: dict[str, object] = dict(FIELDS[name].attrs())
-    if name == "state":
-        found["flag_values"] = np.array([int(s) for s in State], np.uint8)
-        found["flag_meanings"] = " ".join(s.name.lower() for s in State)
+    flags: dict[str, type[IntEnum]] = {"state": State, "method": Method}
+    if name in flags:
+        found["flag_values"] = np.array([int(s) for s in flags[name]], np.uint8)
+        found["flag_meanings"] = " ".join(s.name.lower() for s in flags[name])
     return found
 
 

@@ -1,11 +1,12 @@
 """Basic removal of what is not rain: ground clutter, speckle, blocked sectors (numba kernels)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from jinghu.radar.fuzzy import FuzzyParams, has_evidence, without_non_weather
 from jinghu.radar.geometry import beam_height, ground_distance, slant_range
 from jinghu.radar.polar import DRY_DBZ, PolarSweep
 
@@ -27,6 +28,7 @@ class ClutterParams:
     spike_steep_db: float = 6.0  # the same drop where the echo is such a spike
     max_height_m: float = 3000.0  # above it the sweep above tells nothing about the ground
     speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
+    fuzzy: FuzzyParams = field(default_factory=FuzzyParams)
 
     def limits(self) -> NDArray[np.float64]:
         """Thresholds in the order in which the kernel takes them."""
@@ -44,27 +46,38 @@ class ClutterParams:
 
 
 def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
-    """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry."""
+    """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry.
+
+    Sweeps that hold more than reflectivity and velocity are judged by fuzzy membership first; of
+    those with two polarisations it is the only judge, because a steep fall of their echo is one
+    of its votes and attenuation makes others.
+    """
     out = []
     for k, sweep in enumerate(sweeps):
-        dbz = _without_speckle(sweep.dbz, params.echo_dbz, params.speckle_share)
-        if k + 1 < len(sweeps):
-            above = sweeps[k + 1]
-            dbz = _without_clutter(
-                dbz,
-                sweep.velocity_m_s,
-                _seen_above(sweep, above),
-                _heights(sweep),
-                params.limits(),
-            )
+        dbz = sweep.dbz
+        above = _seen_above(sweep, sweeps[k + 1]) if k + 1 < len(sweeps) else None
+        if has_evidence(sweep):
+            drop = None if above is None else _drop(sweep, above, params)
+            dbz = without_non_weather(sweep, drop, params.fuzzy)
+        dbz = _without_speckle(dbz, params.echo_dbz, params.speckle_share)
+        if above is not None and sweep.dual is None:
+            dbz = _without_clutter(dbz, sweep.velocity_m_s, above, _heights(sweep), params.limits())
         out.append(replace(sweep, dbz=dbz))
     return out
 
 
+def _drop(
+    sweep: PolarSweep, above_dbz: NDArray[np.float32], params: ClutterParams
+) -> NDArray[np.float32]:
+    """Fall of echo to the sweep above in dB; NaN where the sweep above tells nothing."""
+    drop = sweep.dbz - np.maximum(above_dbz, np.float32(-5.0))
+    telling = (sweep.dbz > params.echo_dbz) & (_heights(sweep) <= params.max_height_m)[None, :]
+    return np.where(telling, drop, np.float32(np.nan))
+
+
 def _heights(sweep: PolarSweep) -> NDArray[np.float64]:
     """Height of the gates above the antenna in m."""
-    slant = sweep.first_gate_m + np.arange(sweep.dbz.shape[1]) * sweep.gate_m
-    ground = [ground_distance(r, sweep.elevation_deg) for r in slant]
+    ground = [ground_distance(r, sweep.elevation_deg) for r in sweep.range_m]
     return np.array([beam_height(s, sweep.elevation_deg, 0.0) for s in ground])
 
 

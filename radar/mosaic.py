@@ -13,6 +13,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.times import from_numpy, to_numpy
 
+NO_RADAR = 255  # of ``source_radar``
 _SUBSTEP_S = 180.0  # trajectories are integrated at this step
 
 
@@ -45,7 +46,8 @@ def mosaic(
     Returns
     -------
     Dataset on (y, x): ``rainfall_rate`` (NaN where no radar saw), ``quality``, ``age``,
-    ``state``, ``radar_count``; scalar ``time``.
+    ``state``, ``radar_count``, ``source_radar`` (place in the attribute ``radars`` of the radar
+    that weighs most, 255 where none); scalar ``time``.
 
     Raises
     ------
@@ -75,6 +77,7 @@ def mosaic(
             "quality": _field("quality", np.where(any_seen, quality, 0)),
             "age": _field("age", np.where(any_seen, newest, np.nan)),
             "state": (("y", "x"), _states(rains, rate, any_seen, newest, params), attrs("state")),
+            "source_radar": (("y", "x"), _sources(rains, weights, any_seen), attrs("source_radar")),
             "radar_count": (("y", "x"), seen.sum(0).astype(np.uint8), attrs("radar_count")),
         },
         coords={
@@ -83,6 +86,15 @@ def mosaic(
         },
         attrs={"radars": " ".join(sorted(str(r.attrs["radar"]) for r in rains))},
     )
+
+
+def _sources(
+    rains: Sequence[xr.Dataset], weights: NDArray[np.float32], any_seen: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Place, among the sorted codes, of the radar that weighs most in each cell."""
+    codes = [str(rain.attrs["radar"]) for rain in rains]
+    places = np.array([sorted(codes).index(code) for code in codes], np.uint8)
+    return np.where(any_seen, places[weights.argmax(axis=0)], NO_RADAR).astype(np.uint8)
 
 
 def _field(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, str], object, object]:

@@ -1,6 +1,7 @@
-"""Reflectivity sweeps of a volume as regular arrays: one an elevation, rays by azimuth."""
+"""Sweeps of a volume as regular arrays for rain: one an elevation, rays by azimuth."""
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,27 @@ _MIN_RAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class DualPol:
+    """Dual-polarisation moments of a sweep, each (ray, gate) float32, NaN where there is none.
+
+    Parameters
+    ----------
+    zdr_db
+        Differential reflectivity.
+    rhohv
+        Correlation of the polarisations, 1.
+    phidp_deg
+        Differential phase.
+    """
+
+    zdr_db: NDArray[np.float32]
+    rhohv: NDArray[np.float32]
+    phidp_deg: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class PolarSweep:
-    """Reflectivity of one elevation.
+    """What one elevation saw.
 
     Parameters
     ----------
@@ -29,6 +49,12 @@ class PolarSweep:
         (ray, gate) absolute radial velocity on the same rays and gates, NaN where there is none.
     gate_m, first_gate_m
         Gate length, range of the centre of the first gate.
+    total_dbz
+        (ray, gate) reflectivity before the radar's own clutter filter, where it is transmitted.
+    flagged
+        (ray, gate) where the radar's own clutter flag is set, where it is transmitted.
+    dual
+        Dual-polarisation moments on the same gates; None where the radar has one polarisation.
     """
 
     elevation_deg: float
@@ -37,6 +63,16 @@ class PolarSweep:
     velocity_m_s: NDArray[np.float32]
     gate_m: float
     first_gate_m: float
+    total_dbz: NDArray[np.float32] | None = None
+    flagged: NDArray[np.bool_] | None = None
+    dual: DualPol | None = None
+
+    @property
+    def range_m(self) -> NDArray[np.float64]:
+        """Range of gate centres in m."""
+        return np.asarray(
+            self.first_gate_m + np.arange(self.dbz.shape[1]) * self.gate_m, np.float64
+        )
 
 
 def reflectivity_sweeps(volume: Volume) -> list[PolarSweep]:
@@ -69,14 +105,14 @@ def _doppler_partner(volume: Volume, sweep: Sweep) -> Sweep | None:
 def _polar(sweep: Sweep, doppler: Sweep | None) -> PolarSweep:
     order = np.argsort(sweep.azimuth_deg, kind="stable")
     moment = sweep.moments["DBZH"]
-    dbz = moment.values()
-    dbz = np.where(moment.dry(), np.float32(DRY_DBZ), dbz)[order]
     factor = max(1, round(_MIN_GATE_M / moment.gate_m))
-    dbz = _coarsen_gates(dbz, factor)
+    dbz = _reflectivity(moment, order, factor)
     gate_m = moment.gate_m * factor
     first_m = moment.first_gate_m + moment.gate_m * (factor - 1) / 2
     azimuth = sweep.azimuth_deg[order]
     range_m = np.asarray(first_m + np.arange(dbz.shape[1]) * gate_m, np.float64)
+    total = sweep.moments.get("DBTH")
+    flag = sweep.moments.get("CF")
     return PolarSweep(
         sweep.elevation_deg,
         azimuth,
@@ -84,7 +120,57 @@ def _polar(sweep: Sweep, doppler: Sweep | None) -> PolarSweep:
         _velocity_on(doppler, azimuth, range_m),
         gate_m,
         first_m,
+        _reflectivity(total, order, factor) if _same_gates(total, moment) else None,
+        _flagged(flag, order, factor) if _same_gates(flag, moment) else None,
+        _dual(sweep, order, factor),
     )
+
+
+def _same_gates(moment: Moment | None, other: Moment) -> TypeGuard[Moment]:
+    return (
+        moment is not None
+        and moment.codes.shape == other.codes.shape
+        and moment.gate_m == other.gate_m
+        and moment.first_gate_m == other.first_gate_m
+    )
+
+
+def _reflectivity(moment: Moment, order: NDArray[np.intp], factor: int) -> NDArray[np.float32]:
+    dbz = np.where(moment.dry(), np.float32(DRY_DBZ), moment.values())
+    return _coarsen_gates(dbz[order], factor)
+
+
+def _flagged(moment: Moment, order: NDArray[np.intp], factor: int) -> NDArray[np.bool_]:
+    """Where the radar filtered: the lowest bit of the flag, which has others above it."""
+    bit = (moment.codes >= moment.first_valid) & ((moment.codes - moment.first_valid) % 2 == 1)
+    n = bit.shape[1] // factor
+    blocks = bit[order][:, : n * factor].reshape(-1, n, factor)
+    return np.asarray(blocks.mean(axis=-1) >= 0.5)
+
+
+def _dual(sweep: Sweep, order: NDArray[np.intp], factor: int) -> DualPol | None:
+    """Dual-polarisation moments on the coarser gates; phases are averaged as directions."""
+    z = sweep.moments["DBZH"]
+    zdr, rho, phi = (sweep.moments.get(name) for name in ("ZDR", "RHOHV", "PHIDP"))
+    if not (_same_gates(zdr, z) and _same_gates(rho, z) and _same_gates(phi, z)):
+        return None
+    turn = np.exp(1j * np.radians(phi.values()[order])).astype(np.complex64)
+    east, north = _mean_gates(turn.real, factor), _mean_gates(turn.imag, factor)
+    return DualPol(
+        _mean_gates(zdr.values()[order], factor),
+        _mean_gates(rho.values()[order], factor),
+        np.asarray(np.degrees(np.arctan2(north, east)) % 360.0, np.float32),
+    )
+
+
+def _mean_gates(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Mean of neighbouring gates; missing where most of them are missing."""
+    n = values.shape[1] // factor
+    blocks = values[:, : n * factor].reshape(-1, n, factor)
+    known = np.isfinite(blocks)
+    count = known.sum(-1)
+    mean = np.where(known, blocks, 0).sum(-1) / np.maximum(count, 1)
+    return np.where(count * 2 >= factor, mean, np.nan).astype(np.float32)
 
 
 def _coarsen_gates(dbz: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

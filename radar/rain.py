@@ -1,29 +1,33 @@
 """Rain of one radar on the grid: the lowest usable beam over every cell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from jinghu.grid.fields import State, attrs
+from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, to_numpy
 from jinghu.radar.clutter import ClutterParams, blocked_rays, clean
 from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_range
 from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
+from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
+from jinghu.radar.vpr import VprParams, brought_down, correction_profile
 from jinghu.radar.zr import ZRRelation
 
 
 @dataclass(frozen=True, slots=True)
 class RainParams:
-    """How reflectivity becomes rain on the grid."""
+    """How the moments become rain on the grid."""
 
     zr: ZRRelation = field(default_factory=ZRRelation)
     clutter: ClutterParams = field(default_factory=ClutterParams)
+    qpe: QpeParams = field(default_factory=QpeParams)
+    vpr: VprParams = field(default_factory=VprParams)
     max_range_m: float = 230_000.0
     max_height_m: float = 8_000.0  # higher beams see ice, not rain
     quality_height_m: float = 2_000.0  # e-folding height and range of the quality
@@ -44,20 +48,22 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
 
     Returns
     -------
-    Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``; scalar ``time``
-    (of the low sweeps); attribute ``radar``.
+    Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``, ``method``;
+    scalar ``time`` (of the low sweeps); attribute ``radar``.
     """
     sweeps = reflectivity_sweeps(volume)
-    rates, heights, states = _missing(spec)
+    found = _missing(spec)
     if sweeps:
-        cleaned = clean(sweeps, params.clutter)
+        cleaned, gates = _rain_of_sweeps(volume, sweeps, params)
         hidden = blocked_rays(cleaned, params.clutter)
-        rates, heights, states = _lowest_beams(volume, cleaned, hidden, spec, params)
+        found = _lowest_beams(volume, cleaned, gates, hidden, spec, params)
+    rates, heights, states, methods, trust = found
     seen = np.isfinite(rates)
     distance = polar_coordinates(place(volume.site, spec), spec)[1]
     quality = np.exp(-((heights / params.quality_height_m) ** 2) / 2)
     quality *= np.exp(-((distance / params.quality_range_m) ** 2) / 2)
     quality *= np.clip((params.max_range_m - distance) / (0.15 * params.max_range_m), 0, 1)
+    quality *= trust
     dims = ("y", "x")
     return xr.Dataset(
         {
@@ -65,6 +71,7 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
             "quality": (dims, np.where(seen, quality, 0).astype(np.float32), attrs("quality")),
             "beam_height": (dims, heights, attrs("beam_height")),
             "state": (dims, states, attrs("state")),
+            "method": (dims, methods, attrs("method")),
         },
         coords={"time": to_numpy(volume.mid_time), **spec.coords()},
         attrs={
@@ -75,35 +82,62 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
     )
 
 
-def _missing(
-    spec: GridSpec,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+_OnGrid = tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.float32],
+]
+
+
+def _missing(spec: GridSpec) -> _OnGrid:
+    """Rates, beam heights, states, methods and trust of a grid that nobody has seen."""
     nan = np.full(spec.shape, np.nan, np.float32)
-    return nan, nan.copy(), np.full(spec.shape, State.MISSING, np.uint8)
+    states = np.full(spec.shape, State.MISSING, np.uint8)
+    methods = np.full(spec.shape, Method.NONE, np.uint8)
+    return nan, nan.copy(), states, methods, np.zeros(spec.shape, np.float32)
+
+
+def _rain_of_sweeps(
+    volume: Volume, sweeps: list[PolarSweep], params: RainParams
+) -> tuple[list[PolarSweep], list[GateRain]]:
+    """Clean the sweeps, add back what rain took, and make rain of every gate."""
+    band, antenna_m = volume.site.band, volume.site.antenna_height_m
+    cleaned = clean(sweeps, params.clutter)
+    products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
+    whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
+    profile = correction_profile(whole, params.vpr)
+    gates = []
+    for sweep, found in zip(whole, products, strict=True):
+        low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))
+        gates.append(gate_rain(low, found, band, antenna_m, params.zr, params.qpe))
+    return whole, gates
 
 
 def _lowest_beams(
     volume: Volume,
     sweeps: Sequence[PolarSweep],
+    gates: Sequence[GateRain],
     hidden: Sequence[NDArray[np.bool_]],
     spec: GridSpec,
     params: RainParams,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+) -> _OnGrid:
     """Go up from the lowest sweep until every cell within range has a value."""
     azimuth, distance = polar_coordinates(place(volume.site, spec), spec)
-    rates, heights, states = _missing(spec)
-    for sweep, blocked in zip(sweeps, hidden, strict=True):
+    found = _missing(spec)
+    for sweep, rain, blocked in zip(sweeps, gates, hidden, strict=True):
         _fill_from_sweep(
             azimuth,
             distance,
             sweep.azimuth_deg,
-            params.zr.rain_rate(sweep.dbz),
+            (rain.rate, rain.method, rain.quality),
             blocked,
             np.array([sweep.elevation_deg, sweep.first_gate_m, sweep.gate_m]),
             np.array([volume.site.antenna_height_m, params.max_range_m, params.max_height_m]),
-            (rates, heights, states),
+            found,
         )
-    return rates, heights, states
+    return found
 
 
 @numba.njit(cache=True)
@@ -111,16 +145,20 @@ def _fill_from_sweep(
     azimuth: NDArray[np.float32],
     distance: NDArray[np.float32],
     ray_azimuth: NDArray[np.float32],
-    rate: NDArray[np.float32],
+    gates: tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]],
     blocked: NDArray[np.bool_],
     beam: NDArray[np.float64],
     limits: NDArray[np.float64],
-    out: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]],
+    out: _OnGrid,
 ) -> None:
-    """Fill cells still without a value by bilinear interpolation in azimuth and range."""
+    """Fill cells still without a value by bilinear interpolation in azimuth and range.
+
+    The method is that of the gate that weighs most.
+    """
     elevation, first_m, gate_m = beam
     antenna_m, max_range_m, max_height_m = limits
-    rates, heights, states = out
+    rate, method, quality = gates
+    rates, heights, states, methods, trust = out
     n_rays, n_gates = rate.shape
     for row in range(azimuth.shape[0]):
         for col in range(azimuth.shape[1]):
@@ -145,7 +183,8 @@ def _fill_from_sweep(
             low_gate = int(gate)
             high_gate = min(low_gate + 1, n_gates - 1)
             part = gate - low_gate
-            total, weight = 0.0, 0.0
+            total, weight, good, most = 0.0, 0.0, 0.0, 0.0
+            chosen = np.uint8(0)
             hidden = False
             for ray, across, off in ((lower, 1 - share, step), (upper, share, gap - step)):
                 if off > 1.5:  # the ray is not there
@@ -158,9 +197,14 @@ def _fill_from_sweep(
                     if not np.isnan(value):
                         total += across * along * value
                         weight += across * along
+                        good += across * along * quality[ray, g]
+                        if across * along > most:
+                            most, chosen = across * along, method[ray, g]
             if weight >= 0.5:
                 rates[row, col] = total / weight
                 heights[row, col] = height
+                methods[row, col] = chosen
+                trust[row, col] = good / weight
                 states[row, col] = 1 if total / weight >= 0.1 else 0
             elif hidden and states[row, col] == 2:
                 states[row, col] = 3

@@ -91,3 +91,14 @@ def test_nothing_and_different_grids_are_refused():
         mosaic([], START, None, MosaicParams())
     with pytest.raises(ConfigError, match="one grid"):
         mosaic([rain("A", 1.0), rain("B", 1.0).isel(x=slice(5))], START, None, MosaicParams())
+
+
+def test_every_cell_names_the_radar_that_weighs_most():
+    """Places in the sorted codes, whatever the order of the radars; 255 where nobody sees."""
+    west, good = rain("B", half(4.0, "west"), quality=0.3), rain("A", half(1.0, "east"))
+    both = mosaic([west, good, rain("C", half(2.0, "west"))], START, None, MosaicParams())
+    assert both.attrs["radars"] == "A B C"
+    np.testing.assert_array_equal(both["source_radar"][:, :30], 2)
+    np.testing.assert_array_equal(both["source_radar"][:, 30:], 0)
+    alone = mosaic([west], START, None, MosaicParams())
+    np.testing.assert_array_equal(alone["source_radar"][:, 30:], 255)

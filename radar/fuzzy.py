@@ -1,0 +1,106 @@
+"""Echo that is not of weather, gate by gate, by fuzzy membership of what the radar sends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.radar.polar import DRY_DBZ, PolarSweep
+from jinghu.radar.texture import echo_only, phase_texture, texture
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Degree to which a value speaks for echo that is not of weather: 0 below, 1 above a ramp.
+
+    A ramp from high to low (``none > full``) speaks for it where the value is small.
+    """
+
+    none: float
+    full: float
+    weight: float
+
+    def degree(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Degree 0 to 1; NaN where there is no value.
+
+        >>> Membership(1.0, 3.0, 1.0).degree(np.array([0.0, 2.0, 9.0], np.float32))
+        array([0. , 0.5, 1. ], dtype=float32)
+        """
+        ramp = (values - np.float32(self.none)) / np.float32(self.full - self.none)
+        return np.asarray(np.clip(ramp, 0, 1), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzyParams:
+    """Memberships of echo that is not of weather, and where the decision lies.
+
+    The variables are those of Gourley et al. (2007, J. Atmos. Oceanic Technol. 24, 1439-1451) and
+    Hubbert et al. (2009), the ramps lie between their distributions for rain and for ground.
+    """
+
+    rhohv: Membership = Membership(0.93, 0.75, 3.0)
+    zdr_texture_db: Membership = Membership(1.0, 3.0, 1.0)
+    phidp_texture_deg: Membership = Membership(8.0, 30.0, 2.0)
+    dbz_texture_db: Membership = Membership(3.0, 7.0, 2.0)
+    still_m_s: Membership = Membership(1.5, 0.5, 0.5)
+    filtered_db: Membership = Membership(3.0, 15.0, 1.0)  # removed by the radar's own filter
+    flagged: Membership = Membership(0.0, 1.0, 0.5)
+    drop_db: Membership = Membership(6.0, 18.0, 1.5)  # to the sweep above
+    decision: float = 0.5
+    decision_single: float = 0.35  # without dual polarisation: fewer variables speak at a time
+
+
+def has_evidence(sweep: PolarSweep) -> bool:
+    """Whether the radar sends more than filtered reflectivity and velocity."""
+    return sweep.dual is not None or sweep.total_dbz is not None or sweep.flagged is not None
+
+
+def score(
+    sweep: PolarSweep, drop_db: NDArray[np.float32] | None, params: FuzzyParams
+) -> NDArray[np.float32]:
+    """Weighted mean degree to which each gate's echo is not of weather.
+
+    Parameters
+    ----------
+    sweep
+        As scanned.
+    drop_db
+        (ray, gate) fall of reflectivity to the sweep above; NaN where it says nothing.
+    params
+        Memberships.
+
+    Returns
+    -------
+    (ray, gate) 0 to 1, NaN where there is no echo.
+    """
+    echo = echo_only(sweep.dbz)
+    evidence = [(params.dbz_texture_db, texture(echo, 1, 2))]
+    evidence.append((params.still_m_s, sweep.velocity_m_s))
+    if sweep.total_dbz is not None:
+        removed = echo_only(sweep.total_dbz) - np.maximum(echo, np.float32(-10.0))
+        evidence.append((params.filtered_db, removed))
+    if sweep.flagged is not None:
+        evidence.append((params.flagged, sweep.flagged.astype(np.float32)))
+    if drop_db is not None:
+        evidence.append((params.drop_db, drop_db))
+    if sweep.dual is not None:
+        evidence.append((params.rhohv, sweep.dual.rhohv))
+        evidence.append((params.zdr_texture_db, texture(sweep.dual.zdr_db, 1, 2)))
+        evidence.append((params.phidp_texture_deg, phase_texture(sweep.dual.phidp_deg, 1, 3)))
+    total = np.zeros(echo.shape, np.float32)
+    weight = np.zeros(echo.shape, np.float32)
+    for membership, values in evidence:
+        known = np.isfinite(values)
+        total += np.where(known, membership.weight * membership.degree(values), 0)
+        weight += np.where(known, np.float32(membership.weight), 0)
+    found = total / np.maximum(weight, np.float32(1e-6))
+    return np.where(np.isfinite(echo) & (weight > 0), found, np.nan).astype(np.float32)
+
+
+def without_non_weather(
+    sweep: PolarSweep, drop_db: NDArray[np.float32] | None, params: FuzzyParams
+) -> NDArray[np.float32]:
+    """Reflectivity in which echo that is not of weather is missing; dry stays dry."""
+    limit = params.decision_single if sweep.dual is None else params.decision
+    bad = score(sweep, drop_db, params) > limit
+    return np.where(bad & (sweep.dbz > DRY_DBZ), np.float32(np.nan), sweep.dbz)

@@ -1,0 +1,209 @@
+"""Differential phase: offset, unfolding, smoothing, and its slope KDP (numba kernels)."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseParams:
+    """How a phase is cleaned and differentiated.
+
+    Windows as in Ryzhkov & Zrnic (1996, J. Atmos. Oceanic Technol. 13, 1237-1246): short in heavy
+    rain, long in light rain.
+    """
+
+    min_rhohv: float = 0.90
+    max_texture_deg: float = 15.0
+    heavy_dbz: float = 38.0
+    heavy_window_m: float = 2_000.0
+    light_window_m: float = 5_000.0
+    outlier_deg: float = 12.0  # from the running median
+
+    def half_gates(self, window_m: float, gate_m: float) -> int:
+        """Gates on either side of the middle of a window."""
+        return max(2, round(window_m / gate_m / 2))
+
+
+def system_offset(
+    phidp_deg: NDArray[np.float32], good: NDArray[np.bool_], first: int = 10
+) -> float:
+    """Phase of a sweep before any rain: what most rays begin with.
+
+    Parameters
+    ----------
+    phidp_deg
+        (ray, gate) as measured, NaN where there is none.
+    good
+        (ray, gate) gates whose phase is that of weather.
+    first
+        Good gates of each ray that count.
+
+    Returns
+    -------
+    Degrees in [0, 360), NaN where no ray has good gates. It is the lower quartile over the rays
+    (of angles about their mean), because rain at the radar only raises the first phases.
+    """
+    order = np.cumsum(good, axis=1)
+    early = good & (order <= first) & (order[:, -1:] >= first)
+    if not early.any():
+        return float("nan")
+    turn = np.where(early, np.exp(1j * np.radians(np.where(early, phidp_deg, 0))), 0).sum(axis=1)
+    turn = turn[early.any(axis=1)]
+    middle = np.angle((turn / np.maximum(np.abs(turn), 1e-9)).sum())
+    off = np.angle(turn * np.exp(-1j * middle))
+    return float(np.degrees(middle + np.quantile(off, 0.25)) % 360.0)
+
+
+@numba.njit(cache=True)
+def unfold(
+    phidp_deg: NDArray[np.float32], good: NDArray[np.bool_], offset_deg: float
+) -> NDArray[np.float32]:
+    """Phase since the radar: offset taken off, turns of 360 degrees added back.
+
+    Each good gate takes the turn that brings it nearest to the median of the five good gates
+    before it; the first ones are brought nearest to the offset. Other gates are NaN.
+
+    Parameters
+    ----------
+    phidp_deg, good
+        (ray, gate).
+    offset_deg
+        Of the system.
+    """
+    n_rays, n_gates = phidp_deg.shape
+    out = np.full((n_rays, n_gates), np.float32(np.nan))
+    for ray in range(n_rays):
+        last = np.zeros(5, np.float32)
+        for gate in range(n_gates):
+            if not good[ray, gate] or np.isnan(phidp_deg[ray, gate]):
+                continue
+            value = phidp_deg[ray, gate] - offset_deg
+            reference = np.median(last)
+            value -= 360.0 * np.rint((value - reference) / 360.0)
+            out[ray, gate] = value
+            last[:4] = last[1:].copy()
+            last[4] = value
+    return out
+
+
+@numba.njit(cache=True)
+def smooth(phase_deg: NDArray[np.float32], half: int, outlier_deg: float) -> NDArray[np.float32]:
+    """Phase without outliers: NaN where it is far from the running median along the ray."""
+    n_rays, n_gates = phase_deg.shape
+    out = np.full((n_rays, n_gates), np.float32(np.nan))
+    window = np.empty(2 * half + 1, np.float32)
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            if np.isnan(phase_deg[ray, gate]):
+                continue
+            n = 0
+            for k in range(max(gate - half, 0), min(gate + half + 1, n_gates)):
+                if not np.isnan(phase_deg[ray, k]):
+                    window[n] = phase_deg[ray, k]
+                    n += 1
+            if n >= 3 and abs(phase_deg[ray, gate] - np.median(window[:n])) <= outlier_deg:
+                out[ray, gate] = phase_deg[ray, gate]
+    return out
+
+
+@numba.njit(cache=True)
+def fit_line(
+    phase_deg: NDArray[np.float32],
+    halves: NDArray[np.int64],
+    gate_m: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fit a line to the phase around each gate: fitted phase (deg) and half its slope, KDP.
+
+    Parameters
+    ----------
+    phase_deg
+        (ray, gate) unfolded, NaN where there is none.
+    halves
+        (ray, gate) gates on either side that are fitted, by least squares.
+    gate_m
+        Gate length.
+
+    Returns
+    -------
+    (ray, gate) phase in degrees and KDP in degrees per km; NaN where fewer than half of the
+    window's gates have a phase.
+    """
+    n_rays, n_gates = phase_deg.shape
+    fitted = np.full((n_rays, n_gates), np.float32(np.nan))
+    kdp = np.full((n_rays, n_gates), np.float32(np.nan))
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            half = halves[ray, gate]
+            n, sx, sy, sxx, sxy = 0, 0.0, 0.0, 0.0, 0.0
+            for k in range(max(gate - half, 0), min(gate + half + 1, n_gates)):
+                value = phase_deg[ray, k]
+                if not np.isnan(value):
+                    x = float(k - gate)
+                    n += 1
+                    sx += x
+                    sy += value
+                    sxx += x * x
+                    sxy += x * value
+            spread = n * sxx - sx * sx
+            if n < half + 1 or spread <= 0:
+                continue
+            slope = (n * sxy - sx * sy) / spread
+            fitted[ray, gate] = (sy - slope * sx) / n
+            kdp[ray, gate] = slope / (2.0 * gate_m / 1000.0)
+    return fitted, kdp
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Cleaned phase of a sweep.
+
+    Parameters
+    ----------
+    offset_deg
+        Of the system; NaN where no ray showed it.
+    unfolded_deg
+        (ray, gate) since the radar, good gates alone.
+    phidp_deg
+        (ray, gate) the same, smoothed.
+    kdp_deg_km
+        (ray, gate) its slope, halved.
+    """
+
+    offset_deg: float
+    unfolded_deg: NDArray[np.float32]
+    phidp_deg: NDArray[np.float32]
+    kdp_deg_km: NDArray[np.float32]
+
+
+def process(
+    phidp_deg: NDArray[np.float32],
+    dbz: NDArray[np.float32],
+    good: NDArray[np.bool_],
+    gate_m: float,
+    params: PhaseParams,
+) -> Phase:
+    """Clean the phase of a sweep and differentiate it.
+
+    Parameters
+    ----------
+    phidp_deg, dbz, good
+        (ray, gate): as measured; reflectivity, for the windows; gates whose phase is weather's.
+    gate_m
+        Gate length.
+    params
+        Parameters.
+    """
+    offset = system_offset(phidp_deg, good)
+    if np.isnan(offset):
+        nothing = np.full(phidp_deg.shape, np.nan, np.float32)
+        return Phase(offset, nothing, nothing, nothing)
+    unfolded = unfold(phidp_deg, good, offset)
+    heavy = params.half_gates(params.heavy_window_m, gate_m)
+    light = params.half_gates(params.light_window_m, gate_m)
+    kept = smooth(unfolded, heavy, params.outlier_deg)
+    halves = np.where(dbz >= params.heavy_dbz, heavy, light).astype(np.int64)
+    fitted, kdp = fit_line(kept, halves, gate_m)
+    return Phase(offset, unfolded, fitted, kdp)

@@ -1,0 +1,114 @@
+"""Mean vertical profile of reflectivity, from the volume's own sweeps, to bring high beams down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.radar.geometry import beam_height, ground_distance
+from jinghu.radar.polar import PolarSweep
+
+
+@dataclass(frozen=True, slots=True)
+class VprParams:
+    """Where the profile is taken from, and how far it is trusted.
+
+    Parameters
+    ----------
+    near_m, far_m
+        Ring around the radar in which beams are narrow and sweeps stand at all heights (Germann &
+        Joss 2002, J. Appl. Meteor. 41, 542-550).
+    bin_m
+        Height of a bin of the profile.
+    reference_m
+        Depth of the layer above the antenna that stands for the ground.
+    echo_dbz
+        A column counts where the lowest sweep holds at least this.
+    min_columns
+        Gates of the lowest sweep that must count; fewer tell no profile.
+    max_db
+        Largest correction.
+    """
+
+    near_m: float = 30_000.0
+    far_m: float = 70_000.0
+    bin_m: float = 400.0
+    reference_m: float = 1_200.0
+    echo_dbz: float = 15.0
+    min_columns: int = 2_000
+    max_db: float = 6.0
+    bins: int = 20
+
+
+def correction_profile(sweeps: Sequence[PolarSweep], params: VprParams) -> NDArray[np.float64]:
+    """Decibels to add to echo by height above the antenna, at the middle of the bins.
+
+    It is the ratio of the mean Z of the reference layer and that of the bin, over the same rainy
+    columns; it never falls with height, because a bright band is not rain, and stays constant above
+    the highest bin with enough gates.
+
+    Parameters
+    ----------
+    sweeps
+        Cleaned, lowest first.
+    params
+        Parameters.
+
+    Returns
+    -------
+    (bins,) dB, 0 to ``max_db``; all 0 where too little rain was seen.
+    """
+    total, count = np.zeros(params.bins), np.zeros(params.bins)
+    lowest = sweeps[0]
+    rainy_ground = _ground_m(lowest)
+    with np.errstate(invalid="ignore"):
+        rainy = lowest.dbz >= params.echo_dbz
+    ring = (rainy_ground >= params.near_m) & (rainy_ground <= params.far_m)
+    if rainy[:, ring].sum() < params.min_columns:
+        return np.zeros(params.bins)
+    for sweep in sweeps:
+        ground = _ground_m(sweep)
+        inside = np.flatnonzero((ground >= params.near_m) & (ground <= params.far_m))
+        below = np.abs(rainy_ground[None, :] - ground[inside, None]).argmin(axis=1)
+        off = (lowest.azimuth_deg[None, :] - sweep.azimuth_deg[:, None] + 180.0) % 360.0 - 180.0
+        ray = np.abs(off).argmin(axis=1)
+        z = sweep.dbz[:, inside]
+        used = rainy[ray[:, None], below] & np.isfinite(z)
+        heights = np.array([beam_height(g, sweep.elevation_deg, 0.0) for g in ground[inside]])
+        bins = (heights / params.bin_m).astype(np.int64)
+        for k in np.unique(bins[bins < params.bins]):
+            chosen = used & (bins == k)[None, :]
+            total[k] += (10.0 ** (z[chosen] / 10.0)).sum()
+            count[k] += chosen.sum()
+    return _ratio_db(total, count, params)
+
+
+def _ratio_db(
+    total: NDArray[np.float64], count: NDArray[np.float64], params: VprParams
+) -> NDArray[np.float64]:
+    low = slice(0, max(1, round(params.reference_m / params.bin_m)))
+    known = count >= 0.2 * params.min_columns
+    if total[low].sum() <= 0 or not known.any():
+        return np.zeros(params.bins)
+    reference = total[low].sum() / count[low].sum()
+    mean = np.maximum(total, 1e-9) / np.maximum(count, 1)
+    found = np.where(known, 10.0 * np.log10(reference / mean), 0.0)
+    found[low] = 0.0
+    return np.clip(np.maximum.accumulate(found), 0.0, params.max_db)
+
+
+def brought_down(
+    sweep: PolarSweep, profile_db: NDArray[np.float64], params: VprParams
+) -> NDArray[np.float32]:
+    """Reflectivity of a sweep as it would be at the ground; dry and missing stay what they are."""
+    heights = np.array([beam_height(g, sweep.elevation_deg, 0.0) for g in _ground_m(sweep)])
+    middles = (np.arange(params.bins) + 0.5) * params.bin_m
+    added = np.interp(heights, middles, profile_db).astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        echo = sweep.dbz > 5.0  # weaker echo is not rain that reaches the ground
+    return np.where(echo, sweep.dbz + added[None, :], sweep.dbz).astype(np.float32)
+
+
+def _ground_m(sweep: PolarSweep) -> NDArray[np.float64]:
+    return np.array([ground_distance(r, sweep.elevation_deg) for r in sweep.range_m])

@@ -1,0 +1,129 @@
+"""Which relation each gate's rain comes from, in made sweeps of known KDP and attenuation."""
+
+import numpy as np
+import pytest
+from tests.radar.conftest import SITE, START, volume
+
+from jinghu.grid.fields import Method
+from jinghu.grid.spec import GridSpec
+from jinghu.radar.attenuation import Attenuation
+from jinghu.radar.clutter import ClutterParams, clean
+from jinghu.radar.decode import decode_volume
+from jinghu.radar.phidp import Phase
+from jinghu.radar.polar import DRY_DBZ, DualPol, PolarSweep, reflectivity_sweeps
+from jinghu.radar.qpe import PhaseProducts, QpeParams, gate_rain, phase_products, restored
+from jinghu.radar.rain import RainParams, rain_on_grid
+from jinghu.radar.volume import Moment, Sweep
+from jinghu.radar.zr import ZRRelation
+
+Z = [DRY_DBZ, np.nan, 30.0, 45.0, 56.0, 56.0]
+KDP = [np.nan, np.nan, 0.1, 2.0, 4.0, np.nan]
+PARAMS = QpeParams()
+
+
+def rain(rise_deg, band, path_db=0.0, antenna_m=100.0):
+    row = np.array([Z], np.float32)
+    same = np.ones_like(row)
+    sweep = PolarSweep(0.5, np.zeros(1, np.float32), row, row, 250.0, 125.0, None, None,
+                       DualPol(same, same, same))  # fmt: skip
+    phase = Phase(0.0, same, same, np.array([KDP], np.float32))
+    weakened = Attenuation(0.5 * same, path_db * same, 0 * same, rise_deg * same)
+    return gate_rain(sweep, PhaseProducts(phase, weakened), band, antenna_m, ZRRelation(), PARAMS)
+
+
+def test_s_band_takes_heavy_rain_and_hail_from_kdp():
+    """40.5 x 2^0.85 = 73.0 and 40.5 x 4^0.85 = 131.6 mm/h; weak rain and unknown KDP from Z."""
+    found = rain(50.0, "S")
+    m = Method
+    assert found.method[0].tolist() == [m.Z, m.NONE, m.Z, m.KDP, m.KDP, m.Z_CAPPED]
+    np.testing.assert_allclose(found.rate[0, 2:], [2.36, 73.0, 131.6, 103.8], rtol=3e-3)
+    np.testing.assert_allclose(found.quality[0], [1, 0, 1, 1, 1, 0.5])
+
+
+def test_x_band_takes_rain_from_attenuation_where_the_phase_rises_enough():
+    """45.5 x 0.5^0.83 = 25.6 mm/h; hail from KDP: 15.81 x 4^0.7992 = 47.9."""
+    found = rain(15.0, "X")
+    m = Method
+    expected = [m.Z, m.NONE, m.ATTENUATION, m.ATTENUATION, m.KDP, m.Z_CAPPED]
+    assert found.method[0].tolist() == expected
+    np.testing.assert_allclose(found.rate[0, 2:5], [25.6, 25.6, 47.9], rtol=3e-3)
+    assert rain(5.0, "X").method[0].tolist()[2:4] == [m.Z, m.KDP]
+    np.testing.assert_allclose(rain(15.0, "X", path_db=20.0).quality[0, 3], np.exp(-1), rtol=1e-5)
+
+
+def test_above_the_melting_layer_reflectivity_alone_counts():
+    assert set(rain(50.0, "X", antenna_m=4600.0).method[0]) == {
+        Method.Z, Method.NONE, Method.Z_CAPPED
+    }  # fmt: skip
+
+
+def dual_volume(elevations=(0.5, 1.5), rays=360, gates=300, kdp=1.5):
+    """Everywhere 45 dBZ, and a phase that rises by twice the KDP a kilometre and folds."""
+    phase = (340 + 2 * kdp * 0.25 * np.arange(gates)) % 360
+    codes = {
+        "DBZH": (np.full((rays, gates), 156, np.uint8), 2.0, 66.0),
+        "ZDR": (np.full((rays, gates), 150, np.uint8), 16.0, 130.0),
+        "RHOHV": (np.full((rays, gates), 203, np.uint8), 200.0, 5.0),
+        "PHIDP": (np.tile(np.rint(phase * 100 + 50), (rays, 1)).astype(np.uint16), 100.0, 50.0),
+    }
+    azimuth = (np.arange(rays) * 360 / rays).astype(np.float32)
+    sweeps = [
+        Sweep(e, azimuth, np.full(rays, e, np.float32), START.timestamp() + np.arange(rays) * 0.05,
+              0.0, {n: Moment(c, s, o, 5, 250.0, 125.0) for n, (c, s, o) in codes.items()})
+        for e in elevations
+    ]  # fmt: skip
+    return volume(sweeps, "made", "made")
+
+
+def test_kdp_of_a_volume_is_that_of_its_phase():
+    sweep = reflectivity_sweeps(dual_volume())[0]
+    products = phase_products(sweep, "S", 100.0, PARAMS)
+    assert products is not None
+    assert products.phase.offset_deg == pytest.approx(343, abs=2)  # of the first ten gates
+    np.testing.assert_allclose(products.phase.kdp_deg_km, 1.5, atol=0.02)
+
+
+def test_the_method_reaches_the_grid():
+    x, y = (
+        float(v)
+        for v in GridSpec("EPSG:4549", 0, 0, 1.0, 1, 1).to_xy(SITE.longitude, SITE.latitude)
+    )
+    spec = GridSpec("EPSG:4549", x - 60e3, y - 60e3, 1000.0, 120, 120)
+    found = rain_on_grid(dual_volume(), spec, RainParams())
+    assert found["method"].attrs["flag_meanings"] == "none z kdp attenuation z_capped"
+    distance = np.hypot(*np.meshgrid(spec.x - x, spec.y - y))
+    near = distance < 55e3
+    assert (found["method"].values[near] == Method.KDP).all()
+    np.testing.assert_allclose(found["rainfall_rate"].values[near], 40.5 * 1.5**0.85, rtol=0.02)
+    assert (found["method"].values[distance > 76e3] == Method.NONE).all()
+
+
+def real(data_folder, code):
+    path = next((data_folder / "cinrad_standard_format").glob(f"*{code}*"))
+    return decode_volume(path.read_bytes(), path.name, None)
+
+
+def test_the_real_x_band_volume_gets_its_signal_back(data_folder):
+    """Looked at: behind the cell on the radar ZDR falls to -5 dB, and returns to that of rain."""
+    sweeps = clean(reflectivity_sweeps(real(data_folder, "ZG170")), ClutterParams())
+    products = phase_products(sweeps[1], "X", 100.0, PARAMS)
+    assert products is not None
+    whole = restored(sweeps[1], products, "X")
+    assert products.phase.offset_deg == pytest.approx(49, abs=3)
+    weakened = (products.attenuation.path_db > 15) & (sweeps[1].dbz > 10)
+    assert weakened.sum() > 1000
+    assert sweeps[1].dual is not None
+    assert whole.dual is not None
+    assert np.nanmedian(sweeps[1].dual.zdr_db[weakened]) < -2
+    assert -0.5 < np.nanmedian(whole.dual.zdr_db[weakened]) < 2.5
+    behind = np.isnan(whole.dbz) & (sweeps[1].dbz == DRY_DBZ)
+    assert (products.attenuation.path_db[behind] > 1).all()
+    assert behind.sum() > 10_000
+
+
+def test_ground_of_the_real_mountain_radar_is_removed(data_folder):
+    """A dry day: of 2408 gates above 30 dBZ in the lowest sweep fewer than one in ten stay."""
+    before = reflectivity_sweeps(real(data_folder, "Z9090"))
+    after = clean(before, ClutterParams())
+    assert (before[0].dbz > 30).sum() > 2000
+    assert (after[0].dbz > 30).sum() < 200
