@@ -77,7 +77,7 @@ def mosaic(
             "quality": _field("quality", np.where(any_seen, quality, 0)),
             "age": _field("age", np.where(any_seen, newest, np.nan)),
             "state": (("y", "x"), _states(rains, rate, any_seen, newest, params), attrs("state")),
-            "source_radar": (("y", "x"), _sources(rains, weights, any_seen), attrs("source_radar")),
+            "source_radar": _sources(rains, weights, any_seen),
             "radar_count": (("y", "x"), seen.sum(0).astype(np.uint8), attrs("radar_count")),
         },
         coords={
@@ -90,11 +90,18 @@ def mosaic(
 
 def _sources(
     rains: Sequence[xr.Dataset], weights: NDArray[np.float32], any_seen: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
+) -> tuple[tuple[str, str], NDArray[np.uint8], dict[str, object]]:
     """Place, among the sorted codes, of the radar that weighs most in each cell."""
     codes = [str(rain.attrs["radar"]) for rain in rains]
     places = np.array([sorted(codes).index(code) for code in codes], np.uint8)
-    return np.where(any_seen, places[weights.argmax(axis=0)], NO_RADAR).astype(np.uint8)
+    found = np.where(any_seen, places[weights.argmax(axis=0)], NO_RADAR).astype(np.uint8)
+    return ("y", "x"), found, attrs("source_radar") | source_flags(codes)
+
+
+def source_flags(codes: Sequence[str]) -> dict[str, object]:
+    """CF flags of ``source_radar``: the codes in their order, then none."""
+    values = np.array([*range(len(codes)), NO_RADAR], np.uint8)
+    return {"flag_values": values, "flag_meanings": " ".join([*sorted(codes), "none"])}
 
 
 def _field(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, str], object, object]:

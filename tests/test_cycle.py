@@ -53,6 +53,9 @@ def test_cycle_publishes_a_whole_part(first, event):
     assert result.status == "published"
     manifest = part.manifest()
     assert manifest["inputs"]["radars"] == list(event.radars)
+    source = xr.open_zarr(part.folder / "working.zarr")["source_radar"]
+    assert source.attrs["flag_meanings"] == " ".join([*event.radars, "none"])
+    assert set(np.unique(source.values)) <= {0, 1, 2, 255}
     told_after = {d for d in result.log.degradations if "delivery channel" in d}
     assert set(manifest["degradations"]) == set(result.log.degradations) - told_after
 

@@ -16,7 +16,7 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import from_numpy
 from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
-from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic
+from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.rain import RainParams, rain_on_grid
 from jinghu.radar.volume import Volume
 from jinghu.radar.zr import ZRRelation
@@ -108,7 +108,11 @@ def dry_analysis(spec: GridSpec, time: datetime) -> xr.Dataset:
             "quality": (dims, np.zeros(spec.shape, np.float32), attrs("quality")),
             "age": (dims, nothing, attrs("age")),
             "state": (dims, np.full(spec.shape, State.MISSING, np.uint8), attrs("state")),
-            "source_radar": (dims, np.full(spec.shape, NO_RADAR, np.uint8), attrs("source_radar")),
+            "source_radar": (
+                dims,
+                np.full(spec.shape, NO_RADAR, np.uint8),
+                attrs("source_radar") | source_flags([]),
+            ),
             "radar_count": (dims, np.zeros(spec.shape, np.uint8), attrs("radar_count")),
         },
         coords={"time": np.datetime64(time.replace(tzinfo=None), "ns"), **spec.coords()},

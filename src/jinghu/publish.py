@@ -54,7 +54,7 @@ def working_grid(
     times = np.array([to_numpy(t) for t in rainfall.observed_times])
     rate_attrs = attrs("rainfall_rate")
     return (
-        rainfall.analysis.drop_vars(["radar_count", "source_radar"])
+        rainfall.analysis.drop_vars("radar_count")
         .assign(
             {
                 "rainfall_rate": (("lead_time", "y", "x"), rates, rate_attrs),
