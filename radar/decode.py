@@ -22,7 +22,9 @@ _FOREIGN = {
 
 
 def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | None = None) -> Volume:
-    """Decode a CINRAD volume, legacy SA/SB or standard format, bzip2, gzip or raw.
+    """Decode a CINRAD volume: legacy SA/SB, or standard format, scanning or phased array.
+
+    It may be wrapped in bzip2 or gzip.
 
     A damaged file gives the rays that are whole as far as can be told, and no others: rays with
     changed or contradictory headers are dropped, and a file with many of them is refused. Changed

@@ -4,6 +4,8 @@ The decoder reads back what was encoded: codes, angles to the format's resolutio
 microsecond (legacy: millisecond), headers. A volume that is not complete gets no end marker.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from jinghu.grid.errors import DataError
 from jinghu.radar import legacy
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_layout import (
-    CUT,
+    CONVENTIONAL,
     DOPPLER_TYPES,
     FIRST_VALID,
     FOLDED_RESOLUTION,
@@ -22,16 +24,15 @@ from jinghu.radar.standard_layout import (
     MOMENT,
     MOMENT_HEADER_BYTES,
     MOMENT_NAMES,
-    RADIAL,
-    RADIAL_HEADER_BYTES,
     SITE,
-    TASK,
+    Layout,
 )
 from jinghu.radar.volume import Moment, Sweep, Volume
 
 _DATA_TYPES = {name: number for number, name in MOMENT_NAMES.items()}
 _FREQUENCY_MHZ = {"S": 2800.0, "C": 5600.0, "X": 9400.0}
 _RADAR_TYPE = {"S": 1, "C": 33, "X": 101}
+_ARRAY_TYPE = {"S": 8, "C": 44, "X": 70}
 _DUAL_POLARISATION = {"ZDR", "LDR", "RHOHV", "PHIDP", "KDP"}
 _LEGACY_SCALES = {"DBZH": (2.0, 66.0), "VRADH": (2.0, 129.0), "WRADH": (2.0, 129.0)}
 _MAX_LEGACY_CUTS = 32
@@ -48,38 +49,52 @@ def encode_standard(volume: Volume) -> bytes:
         integers, more than 256 sweeps, gate lengths that differ inside a sweep, gates that do not
         begin at a whole metre.
     """
-    _check_rays(volume, MAX_CUTS)
-    parts = [_common_block(volume)]
+    check_rays(volume, MAX_CUTS)
+    parts = [head(volume, CONVENTIONAL), _task(volume)]
     parts += [_cut(sweep, volume.source) for sweep in volume.sweeps]
     sequence = 0
     for number, sweep in enumerate(volume.sweeps, 1):
         last = number == len(volume.sweeps) and volume.complete
-        parts.append(_radials(sweep, number, sequence, last, volume.source))
+        rows = radial_rows(sweep, CONVENTIONAL, volume.source)
+        rows.headers["state"] = states(sweep.n_rays, number, last)
+        rows.headers["sequence"] = sequence + 1 + np.arange(sweep.n_rays)
+        rows.headers["elevation_number"] = number
+        parts.append(rows.tobytes())
         sequence += sweep.n_rays
     return b"".join(parts)
 
 
-def _check_rays(volume: Volume, most: int) -> None:
+def check_rays(volume: Volume, most: int) -> None:
+    """Refuse volumes with no sweep, too many, or one without a ray."""
     if not 1 <= len(volume.sweeps) <= most:
         raise DataError(volume.source, f"{len(volume.sweeps)} sweeps: the format takes 1 to {most}")
     if any(sweep.n_rays == 0 for sweep in volume.sweeps):
         raise DataError(volume.source, "a sweep without a ray")
 
 
-def _common_block(volume: Volume) -> bytes:
-    """Generic header, site and task."""
+def head(volume: Volume, layout: Layout) -> bytes:
+    """Generic header and site."""
     generic = np.zeros(1, GENERIC)
-    generic["magic"], generic["major"], generic["generic_type"] = MAGIC, 2, 1
-    task = np.zeros(1, TASK)
+    generic["magic"], generic["major"], generic["generic_type"] = MAGIC, 2, layout.generic_type
+    return generic.tobytes() + _site(volume.site, layout).tobytes()
+
+
+def describe_task(task: NDArray[np.void], volume: Volume) -> None:
+    """Write what the tasks of all layouts say."""
     task["name"] = volume.task.encode("gbk", errors="replace")[:32]
     names = {name for sweep in volume.sweeps for name in sweep.moments}
     task["polarization"] = 3 if names & _DUAL_POLARISATION else 1
     task["start_time"] = int(volume.time.timestamp())
     task["cut_number"] = len(volume.sweeps)
-    return generic.tobytes() + _site(volume.site).tobytes() + task.tobytes()
 
 
-def _site(site: RadarSite) -> NDArray[np.void]:
+def _task(volume: Volume) -> bytes:
+    task = np.zeros(1, CONVENTIONAL.task)
+    describe_task(task, volume)
+    return task.tobytes()
+
+
+def _site(site: RadarSite, layout: Layout) -> NDArray[np.void]:
     header = np.zeros(1, SITE)
     header["code"] = site.code.encode("ascii", errors="replace")[:8]
     header["name"] = site.name_en.encode("ascii", errors="replace")[:32]
@@ -87,13 +102,25 @@ def _site(site: RadarSite) -> NDArray[np.void]:
     header["antenna_height"] = round(site.antenna_height_m)
     header["ground_height"] = round(site.antenna_height_m)
     header["frequency_mhz"] = _FREQUENCY_MHZ[site.band]
-    header["beam_width_h"] = header["beam_width_v"] = site.beam_width_deg
     header["radar_type"] = _RADAR_TYPE[site.band]
+    if layout is CONVENTIONAL:  # arrays have integers there, and the widths in their cuts
+        header["beam_width_h"] = header["beam_width_v"] = site.beam_width_deg
+    else:
+        header["radar_type"] = _ARRAY_TYPE[site.band]
     return header
 
 
 def _cut(sweep: Sweep, source: str) -> bytes:
     """One line of the table of cuts."""
+    cut = np.zeros(1, CONVENTIONAL.cut)
+    log_m, doppler_m = describe_cut(cut, sweep, source)
+    cut["log_resolution"] = _resolution(log_m, source)
+    cut["doppler_resolution"] = _resolution(doppler_m, source)
+    return cut.tobytes()
+
+
+def describe_cut(cut: NDArray[np.void], sweep: Sweep, source: str) -> tuple[float, float]:
+    """Write what the cuts of all layouts say; returns the gate lengths of Z and of Doppler in m."""
     doppler = {_DATA_TYPES.get(name) in DOPPLER_TYPES: m for name, m in sweep.moments.items()}
     for name, moment in sweep.moments.items():
         if name not in _DATA_TYPES:
@@ -101,21 +128,18 @@ def _cut(sweep: Sweep, source: str) -> bytes:
         like = doppler[_DATA_TYPES[name] in DOPPLER_TYPES]
         if moment.gate_m != like.gate_m:
             raise DataError(source, f"{name}: gates of {moment.gate_m} and {like.gate_m} m")
-    starts = {m.first_gate_m - m.gate_m / 2 for m in sweep.moments.values()}
+    starts = {round(m.first_gate_m - m.gate_m / 2, 6) for m in sweep.moments.values()}
     if len(starts) != 1 or not (start := starts.pop()).is_integer():
         raise DataError(source, "gates must begin at one range, a whole number of metres")
-    cut = np.zeros(1, CUT)
     cut["process_mode"], cut["dealiasing"] = 1, 1
     cut["wave_form"] = 1 if set(doppler) == {True} else 0
     cut["prf"] = sweep.prf_hz
     cut["elevation"], cut["nyquist"] = sweep.elevation_deg, sweep.nyquist_m_s
     cut["end_angle"], cut["angular_resolution"] = 360.0, 1.0
     cut["start_range"] = int(start)
-    for name, kind in (("log_resolution", False), ("doppler_resolution", True)):
-        like = doppler[kind] if kind in doppler else doppler[not kind]
-        cut[name] = _resolution(like.gate_m, source)
     cut["maximum_range"] = max(round(m.range_m[-1] + m.gate_m / 2) for m in sweep.moments.values())
-    return cut.tobytes()
+    either = next(iter(sweep.moments.values()))
+    return doppler.get(False, either).gate_m, doppler.get(True, either).gate_m
 
 
 def _resolution(gate_m: float, source: str) -> int:
@@ -128,31 +152,39 @@ def _resolution(gate_m: float, source: str) -> int:
     return FOLDED_RESOLUTION + hundredths
 
 
-def _radials(sweep: Sweep, number: int, sequence: int, last: bool, source: str) -> bytes:
-    """Radials of a sweep: header, and header and codes of each moment."""
-    n = sweep.n_rays
-    headers = np.zeros(n, RADIAL)
-    headers["state"] = _states(n, number, last)
-    headers["sequence"] = sequence + 1 + np.arange(n)
-    headers["radial_number"] = 1 + np.arange(n)
-    headers["elevation_number"] = number
+@dataclass(frozen=True, slots=True)
+class RadialRows:
+    """Radials of a sweep: (ray,) headers and (ray, byte) header and codes of every moment."""
+
+    headers: NDArray[np.void]
+    body: NDArray[np.uint8]
+
+    def tobytes(self) -> bytes:
+        """Return the radials one after another."""
+        heads = self.headers.view(np.uint8).reshape(len(self.headers), -1)
+        return np.concatenate([heads, self.body], axis=1).tobytes()
+
+
+def radial_rows(sweep: Sweep, layout: Layout, source: str) -> RadialRows:
+    """Lay out the radials of a sweep; where they stand in the volume is left to the caller."""
+    headers = np.zeros(sweep.n_rays, layout.radial)
+    headers["radial_number"] = 1 + np.arange(sweep.n_rays)
     headers["azimuth"], headers["elevation"] = sweep.azimuth_deg, sweep.ray_elevation_deg
     headers["seconds"], headers["microseconds"] = _split_seconds(sweep.time_s)
     headers["moments"] = len(sweep.moments)
     blocks = [_moment(name, moment, source) for name, moment in sweep.moments.items()]
     body = np.concatenate(blocks, axis=1)
     headers["length"] = body.shape[1]
-    heads = headers.view(np.uint8).reshape(n, RADIAL_HEADER_BYTES)
-    return np.concatenate([heads, body], axis=1).tobytes()
+    return RadialRows(headers, body)
 
 
-def _states(n_rays: int, number: int, last: bool) -> NDArray[np.int32]:
+def states(n_rays: int, number: int, last: bool) -> NDArray[np.int32]:
     """Where in the sweep and the volume each radial stands."""
-    states = np.ones(n_rays, np.int32)
-    states[0] = 0 if number > 1 else 3
+    marks = np.ones(n_rays, np.int32)
+    marks[0] = 0 if number > 1 else 3
     if n_rays > 1 or last:
-        states[-1] = 4 if last else 2
-    return states
+        marks[-1] = 4 if last else 2
+    return marks
 
 
 def _moment(name: str, moment: Moment, source: str) -> NDArray[np.uint8]:
@@ -196,7 +228,7 @@ def encode_legacy(volume: Volume) -> bytes:
         Where the volume holds what the format cannot: other moments than DBZH, VRADH, WRADH, codes
         of two bytes, other scales, too many gates, gate lengths that are no whole metres.
     """
-    _check_rays(volume, _MAX_LEGACY_CUTS)
+    check_rays(volume, _MAX_LEGACY_CUTS)
     parts = []
     for number, sweep in enumerate(volume.sweeps, 1):
         last = number == len(volume.sweeps) and volume.complete
@@ -215,7 +247,7 @@ def _legacy_sweep(sweep: Sweep, number: int, last: bool, volume: Volume) -> byte
     headers["azimuth"] = np.rint(sweep.azimuth_deg / legacy.ANGLE_DEG) % 65536
     headers["elevation"] = np.rint(sweep.ray_elevation_deg % 360 / legacy.ANGLE_DEG) % 65536
     headers["radial_number"] = 1 + np.arange(n)
-    headers["state"] = _states(n, number, last)
+    headers["state"] = states(n, number, last)
     headers["elevation_number"], headers["nyquist"] = number, round(sweep.nyquist_m_s * 100)
     headers["unambiguous_range"] = legacy.unambiguous_range(sweep.prf_hz)
     headers["vcp"] = _vcp(volume.task)

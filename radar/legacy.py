@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
+from jinghu.radar.rows import copied, records, rows
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
 
@@ -57,13 +58,15 @@ _LIVE_BYTES = (16, 17, 20, 21, 22, 23, 28, 29, 30, 36, 37, 38, 40, 42, 43, 82, *
 FIXED_BYTES = np.setdiff1d(np.arange(HEADER_BYTES), _LIVE_BYTES)
 
 
-def looks_like(data: bytes) -> bool:
+def looks_like(data: bytes | bytearray) -> bool:
     """Whether the first bytes are a plausible legacy radial."""
     buffer = np.frombuffer(data[:RADIAL_BYTES], np.uint8)
     return len(buffer) == RADIAL_BYTES and bool(_faults(buffer, 0, 0) == 0)
 
 
-def decode(data: bytes, source: str, site: RadarSite, damage: tuple[str, ...]) -> Volume:
+def decode(
+    data: bytes | bytearray, source: str, site: RadarSite, damage: tuple[str, ...]
+) -> Volume:
     """Decode unpacked legacy bytes; whole, plausible radials are kept, the rest is counted.
 
     A radial is whole where what follows it is the header of the next one, be it scarred, or the
@@ -170,26 +173,14 @@ def _index(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
 
 
 def _headers(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[Any]:
-    return _columns(buffer, offsets, 0, HEADER_BYTES).view(HEADER)[:, 0]
-
-
-@numba.njit(cache=True)
-def _columns(
-    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], start: int, n: int
-) -> NDArray[np.uint8]:
-    """Copy the bytes from ``start`` on of every radial: (radial, n)."""
-    out = np.empty((len(offsets), n), np.uint8)
-    for ray in range(len(offsets)):
-        at = offsets[ray] + start
-        out[ray] = buffer[at : at + n]
-    return out
+    return records(buffer, offsets, HEADER)
 
 
 def _trusted(
     buffer: NDArray[np.uint8], offsets: NDArray[np.int64], scars: int, source: str
 ) -> NDArray[np.int64]:
     """Leave out radials whose headers are changed or contradict the others."""
-    changed = scarred(_columns(buffer, offsets, 0, HEADER_BYTES)[:, FIXED_BYTES])
+    changed = scarred(copied(buffer, offsets, HEADER_BYTES)[:, FIXED_BYTES])
     refuse_if_scattered(scars + int(changed.sum()), len(offsets) + scars, source)
     kept = offsets[~changed]
     headers = _headers(buffer, kept)
@@ -246,16 +237,16 @@ def _sweeps(
     sweeps = []
     elevation = _elevation(headers)
     for number in np.unique(headers["elevation_number"]):
-        rows = np.flatnonzero(headers["elevation_number"] == number)
-        first = headers[rows[0]]
+        mine = np.flatnonzero(headers["elevation_number"] == number)
+        first = headers[mine[0]]
         sweeps.append(
             Sweep(
-                elevation_deg=round(float(np.median(elevation[rows])), 2),
-                azimuth_deg=(headers["azimuth"][rows] * ANGLE_DEG).astype(np.float32),
-                ray_elevation_deg=elevation[rows],
-                time_s=times[rows],
+                elevation_deg=round(float(np.median(elevation[mine])), 2),
+                azimuth_deg=(headers["azimuth"][mine] * ANGLE_DEG).astype(np.float32),
+                ray_elevation_deg=elevation[mine],
+                time_s=times[mine],
                 nyquist_m_s=float(first["nyquist"]) / 100,
-                moments=_moments(buffer, offsets[rows], first),
+                moments=_moments(buffer, offsets[mine], first),
                 prf_hz=_prf_hz(int(first["unambiguous_range"])),
             )
         )
@@ -289,7 +280,7 @@ def _moments(
         if n == 0 or int(first[pointer]) == 0:
             continue
         moments[name] = Moment(
-            codes=_columns(buffer, offsets, DATA_BASE + int(first[pointer]), n),
+            codes=rows(buffer, offsets + DATA_BASE + int(first[pointer]), n),
             scale=scale,
             offset=offset,
             first_valid=FIRST_VALID,

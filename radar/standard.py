@@ -1,9 +1,8 @@
-"""CINRAD standard-format base data: from bytes to a volume. Layout: `standard_layout`."""
+"""CINRAD standard-format base data: from bytes to a volume. Layouts: `standard_layout`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import cos, hypot, radians
 from typing import Any
 
 import numpy as np
@@ -12,31 +11,23 @@ from numpy.typing import NDArray
 from jinghu.grid.errors import DataError
 from jinghu.radar import standard_index
 from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
+from jinghu.radar.rows import copied, records
 from jinghu.radar.sites import RadarSite
-from jinghu.radar.standard_index import FIXED_RADIAL_BYTES, Index, gather, moment_table, records
+from jinghu.radar.standard_header import CommonBlock, beam_width, read_common_block, text
+from jinghu.radar.standard_index import Index, Place, gather, moment_table
 from jinghu.radar.standard_layout import (
-    CUT,
-    CUT_BYTES,
-    CUTS_AT,
+    CONVENTIONAL,
     DOPPLER_TYPES,
     FIRST_VALID,
     FOLDED_RESOLUTION,
-    GENERIC,
-    MAX_CUTS,
     MOMENT_NAMES,
-    RADIAL,
-    RADIAL_HEADER_BYTES,
-    SITE,
-    TASK,
+    Layout,
 )
 from jinghu.radar.volume import Moment, Sweep, Volume
 
-_PHASED_ARRAY = 16
-_MAX_SITE_OFFSET_M = 2000.0
 _MAX_RAYS = 4096  # of a cut
 _MAX_GATE_M = 5000.0
 _MAX_FIRST_GATE_M = 50_000.0
-_OFF_CUT_DEG = 1.0
 _RARE = 0.1  # radials of a cut that scale their moments unlike the others: damage, not a format
 _HEIGHT_SCANS = (2, 5)  # scan types: RHI, several RHI
 
@@ -51,11 +42,15 @@ class _Radials:
 
 
 def decode(
-    data: bytes, source: str, sites: Mapping[str, RadarSite] | None, damage: tuple[str, ...]
+    data: bytes | bytearray,
+    source: str,
+    sites: Mapping[str, RadarSite] | None,
+    damage: tuple[str, ...],
 ) -> Volume:
     """Decode unpacked standard-format bytes; whole rays are kept, the rest is counted.
 
-    What makes a ray whole: `standard_index.index` and `radials`.
+    What makes a ray whole: `standard_index.index` and `radials`. Codes of one byte are views of
+    ``data`` where they can be (`rows`), so that a volume takes hardly more memory than its file.
 
     Parameters
     ----------
@@ -69,116 +64,58 @@ def decode(
     Raises
     ------
     DataError
-        Products, phased-array and compressed radials, unknown sites, files without a ray, and
-        files that are damaged throughout.
+        Products, compressed radials, unknown sites, files without a ray, and files that are
+        damaged throughout.
     """
-    site, task, cuts = _headers(data, source, sites)
+    common = read_common_block(data, source, sites)
     buffer = np.frombuffer(data, np.uint8)
-    start = CUTS_AT + CUT_BYTES * len(cuts)
-    found = _find(buffer, start, len(cuts), task, (source, damage))
-    radials = _trusted(data, found, int(task["scan_type"]) in _HEIGHT_SCANS, source)
+    found = _find(buffer, common, (source, damage))
+    radials = _trusted(buffer, found, common, source)
     headers = radials.headers
-    sizes = RADIAL_HEADER_BYTES + headers["length"].astype(np.int64)
-    dropped = len(data) - start - int(sizes.sum())
-    sweeps, lies = _sweeps(buffer, radials, cuts, source)
-    problems = damage + radials.problems + lies
-    problems += missing(
-        headers["elevation_number"].astype(np.int64),
-        headers["radial_number"].astype(np.int64),
-        headers["state"].astype(np.int64),
-    )
+    sizes = common.layout.fields.header_bytes + headers["length"].astype(np.int64)
+    dropped = len(data) - common.start - int(sizes.sum())
+    sweeps, lies = _sweeps(buffer, radials, common, source)
+    problems = damage + radials.problems + lies + _missing(headers, common.layout)
     if dropped:
         problems += (f"{dropped} bytes belong to no whole radial",)
     if headers["state"][-1] not in (4, 6):
         problems += ("it ends before the end of the volume",)
     times = _times(headers)
     return Volume(
-        site=site,
-        time=datetime.fromtimestamp(float(times[0]), UTC),
-        end_time=datetime.fromtimestamp(float(times[-1]), UTC),
+        site=common.site,
+        time=datetime.fromtimestamp(float(times.min()), UTC),
+        end_time=datetime.fromtimestamp(float(times.max()), UTC),
         sweeps=sweeps,
         source=source,
-        format_name="CINRAD standard",
-        task=_text(task["name"]),
+        format_name=common.layout.format_name,
+        task=text(common.task["name"]),
         dropped_bytes=dropped,
         damage=problems,
     )
 
 
-def _headers(
-    data: bytes, source: str, sites: Mapping[str, RadarSite] | None
-) -> tuple[RadarSite, np.void, NDArray[Any]]:
-    """Read and check the common block: site, task, cuts."""
-    if len(data) < CUTS_AT:
-        raise DataError(source, f"cut inside the header: {len(data)} of {CUTS_AT} bytes")
-    generic = np.frombuffer(data, GENERIC, 1)[0]
-    if generic["generic_type"] == 2:
-        raise DataError(source, "a radar product, not base data")
-    if generic["generic_type"] == _PHASED_ARRAY:
-        raise DataError(source, "phased-array base data, which this version cannot read yet")
-    if generic["generic_type"] != 1:
-        raise DataError(source, f"unknown generic type {generic['generic_type']}")
-    task = np.frombuffer(data, TASK, 1, offset=160)[0]
-    n_cuts = int(task["cut_number"])
-    if not 1 <= n_cuts <= MAX_CUTS:
-        raise DataError(source, f"header names {n_cuts} cuts; 1 to {MAX_CUTS} can be")
-    if len(data) < CUTS_AT + CUT_BYTES * n_cuts:
-        raise DataError(source, "cut inside the table of cuts")
-    header = np.frombuffer(data, SITE, 1, offset=32)[0]
-    return _site(header, source, sites), task, np.frombuffer(data, CUT, n_cuts, offset=CUTS_AT)
-
-
-def _site(header: np.void, source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
-    """Site from the table where there is one; the header must agree to 2 km."""
-    code = _text(header["code"])
-    latitude, longitude = float(header["latitude"]), float(header["longitude"])
-    if sites is None:
-        if not (abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude)):
-            raise DataError(
-                source, f"site {code}: {latitude}, {longitude} in the header is no place"
-            )
-        frequency = float(header["frequency_mhz"])
-        band = "S" if frequency < 4000 else "C" if frequency < 8000 else "X"
-        name = _text(header["name"])
-        height = float(header["antenna_height"])
-        if not -500 <= height <= 9000:
-            raise DataError(source, f"site {code}: an antenna at {height:.0f} m cannot be")
-        beam = float(header["beam_width_h"])
-        beam = beam if 0.1 <= beam <= 5 else 1.0
-        return RadarSite(code, name, name, latitude, longitude, height, band, beam)
-    if code not in sites:
-        raise DataError(source, f"unknown site {code!r}: it is not in the table of radar sites")
-    known = sites[code]
-    off = 111_200 * hypot(
-        latitude - known.latitude,
-        (longitude - known.longitude) * cos(radians(known.latitude)),
-    )
-    if not off <= _MAX_SITE_OFFSET_M:
-        cause = f"site {code}: header says {latitude:.4f}, {longitude:.4f}, {off / 1000:.0f} km off"
-        raise DataError(source, f"{cause} the site table")
-    return replace(known)
-
-
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0")[0].decode("gbk", errors="ignore").strip()
-
-
-def _find(
-    buffer: NDArray[np.uint8],
-    start: int,
-    n_cuts: int,
-    task: np.void,
-    name: tuple[str, tuple[str, ...]],
-) -> Index:
-    """Find the radials near the start time of the task, or near that of the first radial.
+def place(buffer: NDArray[np.uint8], common: CommonBlock) -> tuple[Place, Place]:
+    """What tells the radials: the start time of the task, or else that of the first radial.
 
     Some stations write no start time, or a local one.
     """
+    layout = common.layout
+    by_task = Place(common.start, len(common.cuts), int(common.task["start_time"]), layout.fields)
+    if common.start + layout.fields.header_bytes > len(buffer):
+        return by_task, by_task
+    first = records(buffer, np.array([common.start]), layout.radial)[0]
+    return by_task, replace(by_task, start_s=int(first["seconds"]))
+
+
+def _find(
+    buffer: NDArray[np.uint8], common: CommonBlock, name: tuple[str, tuple[str, ...]]
+) -> Index:
+    """Find the radials; `place` says near which time."""
     source, damage = name
-    found = standard_index.index(buffer, start, n_cuts, int(task["start_time"]))
-    if len(found.offsets) == 0 and start + RADIAL_HEADER_BYTES <= len(buffer):
-        first = buffer[start : start + RADIAL_HEADER_BYTES].view(RADIAL)[0]
-        found = standard_index.index(buffer, start, n_cuts, int(first["seconds"]))
+    by_task, by_first = place(buffer, common)
+    found = standard_index.index(buffer, by_task)
+    if len(found.offsets) == 0:
+        found = standard_index.index(buffer, by_first)
     if len(found.offsets) == 0:
         cause = (
             "its radials are LZO-compressed, which is not supported"
@@ -189,24 +126,18 @@ def _find(
     return found
 
 
-def _trusted(data: bytes, found: Index, height_scan: bool, source: str) -> _Radials:
+def _trusted(buffer: NDArray[np.uint8], found: Index, common: CommonBlock, source: str) -> _Radials:
     """Leave out radials whose headers are changed or contradict the others."""
-    offsets = found.offsets
-    buffer = np.frombuffer(data, np.uint8)
-    headers = records(data, offsets, RADIAL)
-    changed = scarred(buffer[offsets[:, None] + np.array(FIXED_RADIAL_BYTES)])
-    changed |= _odd_moments(buffer, offsets, headers["elevation_number"])
+    offsets, layout = found.offsets, common.layout
+    raw = copied(buffer, offsets, layout.fields.header_bytes)
+    headers = raw.view(layout.radial)[:, 0]
+    changed = scarred(raw[:, layout.fixed_bytes])
+    changed |= _odd_moments(moment_table(buffer, offsets, layout.fields), headers)
     refuse_if_scattered(found.scarred + int(changed.sum()), len(offsets) + found.scarred, source)
     kept = np.flatnonzero(~changed)
-    fits = following(
-        headers["elevation_number"][kept].astype(np.int64),
-        headers["radial_number"][kept].astype(np.int64),
-        headers["azimuth"][kept],
-        _times(headers[kept]),
-    )
-    kept = kept[fits]
-    if not height_scan:
-        kept = kept[_on_cut(headers[kept])]
+    if int(common.task["scan_type"]) not in _HEIGHT_SCANS:
+        kept = kept[_on_cut(headers[kept], layout.off_cut_deg)]
+    kept = kept[_chained(headers[kept], layout)]
     if len(kept) == 0:
         raise DataError(source, "none of its radials fits the others")
     problems: tuple[str, ...] = ()
@@ -217,32 +148,54 @@ def _trusted(data: bytes, found: Index, height_scan: bool, source: str) -> _Radi
     return _Radials(offsets[kept], headers[kept], problems)
 
 
-def _odd_moments(
-    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: NDArray[np.int32]
-) -> NDArray[np.bool_]:
+def _chained(headers: NDArray[Any], layout: Layout) -> NDArray[np.bool_]:
+    """Mark the radials that follow one another; each cut by itself where an array scans all."""
+    cut = headers["elevation_number"].astype(np.int64)
+    number = headers["radial_number"].astype(np.int64)
+    times = _times(headers)
+    if not layout.cuts_together:
+        return following(cut, number, headers["azimuth"], times)
+    fits = np.zeros(len(headers), bool)
+    for one in np.unique(cut):
+        mine = np.flatnonzero(cut == one)
+        fits[mine] = following(cut[mine], number[mine], headers["azimuth"][mine], times[mine])
+    return fits
+
+
+def _missing(headers: NDArray[Any], layout: Layout) -> tuple[str, ...]:
+    """Name radials and ends of cuts that lack."""
+    order = np.arange(len(headers))
+    if layout.cuts_together:
+        order = np.argsort(headers["elevation_number"], kind="stable")
+    fields = ("elevation_number", "radial_number", "state")
+    cut, number, state = (headers[field][order].astype(np.int64) for field in fields)
+    return missing(cut, number, state)
+
+
+def _odd_moments(table: NDArray[Any], headers: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark radials whose moment headers are unlike those of nearly all others of their cut."""
-    table = moment_table(buffer, offsets)
-    place = np.arange(len(table)) - np.searchsorted(table["ray"], table["ray"])
-    signature = np.zeros(len(offsets), np.int64)
-    np.bitwise_xor.at(signature, table["ray"], table["signature"] * (2 * place + 1))
-    odd = np.zeros(len(offsets), bool)
+    cut = headers["elevation_number"]
+    position = np.arange(len(table)) - np.searchsorted(table["ray"], table["ray"])
+    signature = np.zeros(len(cut), np.int64)
+    np.bitwise_xor.at(signature, table["ray"], table["signature"] * (2 * position + 1))
+    odd = np.zeros(len(cut), bool)
     for number in np.unique(cut):
-        rows = np.flatnonzero(cut == number)
-        values, which, count = np.unique(signature[rows], return_inverse=True, return_counts=True)
+        mine = np.flatnonzero(cut == number)
+        values, which, count = np.unique(signature[mine], return_inverse=True, return_counts=True)
         if len(values) > 1:
             single = (count == 1) & (count.max() >= 3)
-            odd[rows] = ((count / len(rows) < _RARE) | single)[which]
+            odd[mine] = ((count / len(mine) < _RARE) | single)[which]
     return odd
 
 
-def _on_cut(headers: NDArray[Any]) -> NDArray[np.bool_]:
+def _on_cut(headers: NDArray[Any], most_deg: float) -> NDArray[np.bool_]:
     """Mark radials at the elevation of their cut."""
     fits = np.ones(len(headers), bool)
     elevation = _elevation(headers)
     for number in np.unique(headers["elevation_number"]):
         inside = headers["elevation_number"] == number
         off = np.abs(elevation[inside] - np.median(elevation[inside]))
-        fits[inside] = off <= _OFF_CUT_DEG
+        fits[inside] = off <= most_deg
     return fits
 
 
@@ -256,48 +209,53 @@ def _times(headers: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _sweeps(
-    buffer: NDArray[np.uint8], radials: _Radials, cuts: NDArray[Any], source: str
+    buffer: NDArray[np.uint8], radials: _Radials, common: CommonBlock, source: str
 ) -> tuple[tuple[Sweep, ...], tuple[str, ...]]:
     """Sweeps, and what the table of cuts says that the radials contradict."""
     sweeps, lies = [], []
     for number in np.unique(radials.headers["elevation_number"]):
-        rows = np.flatnonzero(radials.headers["elevation_number"] == number)
-        if len(rows) > _MAX_RAYS:
-            raise DataError(source, f"cut {number} has {len(rows)} radials")
-        cut, mine = cuts[number - 1], radials.headers[rows]
-        elevation = _elevation(mine)
-        fixed, seen = float(cut["elevation"]), float(np.median(elevation))
-        if not abs(fixed - seen) <= _OFF_CUT_DEG:
-            lies.append(
-                f"the header puts cut {number} at {fixed:.4g} deg, its radials at {seen:.4g}"
-            )
-            fixed = seen
-        moments = _moments(buffer, radials.offsets[rows], cut)
+        mine = np.flatnonzero(radials.headers["elevation_number"] == number)
+        if len(mine) > _MAX_RAYS:
+            raise DataError(source, f"cut {number} has {len(mine)} radials")
+        cut = common.cuts[number - 1]
+        moments = _moments(buffer, radials.offsets[mine], cut, common.layout)
         _check_gates(moments, int(number), source)
-        nyquist, prf = float(cut["nyquist"]), float(cut["prf"][0])
-        sweeps.append(
-            Sweep(
-                elevation_deg=round(fixed, 2),
-                azimuth_deg=mine["azimuth"].astype(np.float32),
-                ray_elevation_deg=elevation,
-                time_s=_times(mine),
-                nyquist_m_s=nyquist if 0 <= nyquist < 1000 else 0.0,
-                moments=moments,
-                prf_hz=prf if 0 <= prf < 1e5 else 0.0,
+        sweep = _sweep(radials.headers[mine], cut, moments)
+        seen = float(np.median(sweep.ray_elevation_deg))
+        if not abs(float(cut["elevation"]) - seen) <= common.layout.off_cut_deg:
+            lies.append(
+                f"the header puts cut {number} at {cut['elevation']:.4g} deg,"
+                f" its radials at {seen:.4g}"
             )
-        )
+            sweep = replace(sweep, elevation_deg=round(seen, 2))
+        sweeps.append(sweep)
     return tuple(sweeps), tuple(lies)
 
 
+def _sweep(headers: NDArray[Any], cut: np.void, moments: Mapping[str, Moment]) -> Sweep:
+    nyquist, prf = float(cut["nyquist"]), float(cut["prf"][0])
+    has_width = "beam_width_h" in (cut.dtype.names or ())
+    return Sweep(
+        elevation_deg=round(float(cut["elevation"]), 2),
+        azimuth_deg=headers["azimuth"].astype(np.float32),
+        ray_elevation_deg=_elevation(headers),
+        time_s=_times(headers),
+        nyquist_m_s=nyquist if 0 <= nyquist < 1000 else 0.0,
+        moments=moments,
+        prf_hz=prf if 0 <= prf < 1e5 else 0.0,
+        beam_width_deg=beam_width(float(cut["beam_width_h"])) if has_width else 0.0,
+    )
+
+
 def _moments(
-    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: np.void
+    buffer: NDArray[np.uint8], offsets: NDArray[np.int64], cut: np.void, layout: Layout
 ) -> dict[str, Moment]:
     """Gather each data type of a cut; rays that lack it, or scale it otherwise, are not scanned."""
-    table = moment_table(buffer, offsets)
+    table = moment_table(buffer, offsets, layout.fields)
     moments = {}
-    for data_type, name in MOMENT_NAMES.items():
+    for data_type in sorted(MOMENT_NAMES.keys() & set(np.unique(table["data_type"]).tolist())):
         mine = table[table["data_type"] == data_type]
-        if len(mine) == 0 or mine["length"].max() == 0:
+        if mine["length"].max() == 0:
             continue
         first = mine[0]
         same = mine[
@@ -307,10 +265,9 @@ def _moments(
         ]
         width = int(first["bin_length"])
         gates = int(same["length"].max()) // width
-        codes = gather(buffer, same, len(offsets), gates, width)
-        gate_m = _gate_m(cut, data_type)
-        moments[name] = Moment(
-            codes=codes,
+        gate_m = _gate_m(cut, data_type, layout)
+        moments[MOMENT_NAMES[data_type]] = Moment(
+            codes=gather(buffer, same, len(offsets), gates, width),
             scale=float(first["scale"]),
             offset=float(first["offset"]),
             first_valid=FIRST_VALID,
@@ -320,10 +277,11 @@ def _moments(
     return moments
 
 
-def _gate_m(cut: np.void, data_type: int) -> float:
+def _gate_m(cut: np.void, data_type: int, layout: Layout) -> float:
     """Gate length of a data type by the table of cuts."""
     gate_m = float(cut["doppler_resolution" if data_type in DOPPLER_TYPES else "log_resolution"])
-    return (gate_m - FOLDED_RESOLUTION) / 100 if gate_m > FOLDED_RESOLUTION else gate_m
+    folded = layout is CONVENTIONAL and gate_m > FOLDED_RESOLUTION
+    return (gate_m - FOLDED_RESOLUTION) / 100 if folded else gate_m
 
 
 def _check_gates(moments: Mapping[str, Moment], number: int, source: str) -> None:

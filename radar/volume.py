@@ -28,7 +28,7 @@ class Moment:
     Parameters
     ----------
     codes
-        (ray, gate) uint8 or uint16.
+        (ray, gate) uint8 or uint16; read-only where they are a view of the file's bytes.
     gate_m, first_gate_m
         Gate length, and range of the centre of the first gate.
     """
@@ -73,6 +73,8 @@ class Sweep:
         By their FM301 names (DBZH, VRADH, WRADH, ZDR, RHOHV, PHIDP, KDP, ...).
     prf_hz
         Pulse repetition frequency, 0 where unknown.
+    beam_width_deg
+        Beam width of this cut, 0 where it is that of the site: arrays widen it as they steer.
     """
 
     elevation_deg: float
@@ -82,6 +84,7 @@ class Sweep:
     nyquist_m_s: float
     moments: Mapping[str, Moment]
     prf_hz: float = 0.0
+    beam_width_deg: float = 0.0
 
     @property
     def n_rays(self) -> int:
@@ -102,7 +105,7 @@ class Volume:
     sweeps
         In order of acquisition; only those with at least one whole ray.
     source, format_name
-        Where it came from: file name, "CINRAD legacy" or "CINRAD standard".
+        Where it came from: file name, "CINRAD legacy", "CINRAD standard" or "CINRAD phased array".
     dropped_bytes
         Bytes that belonged to no whole, plausible radial.
     damage

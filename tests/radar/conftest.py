@@ -1,6 +1,7 @@
 """Small volumes whose every ray is unlike all others, and where the real data are."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,22 @@ def legacy_volume(seed=0, rays=60):
     return volume(sweeps, "Z_RADR_I_ZSIM1_20260620060000_O_DOR_SA_CAP.bin", "CINRAD legacy")
 
 
+ARRAY_SITE = RadarSite("ZSIM2", "模拟阵", "Simulated array", 30.05, 120.6, 120.0, "X", 1.2)
+
+
+def array_volume(seed=0, rays=60, cuts=3):
+    """Elevations of a phased array are scanned in one turn: they share times and azimuths."""
+    random = np.random.default_rng(seed)
+    z = (80, 30.0, 15.0, 2.0, 66.0, np.uint8)
+    phi = (60, 30.0, 15.0, 100.0, 50.0, np.uint16)
+    layout = {"DBZH": z, "VRADH": z, "PHIDP": phi}
+    made = [sweep(random, k, 0.75 + 0.9 * k, rays, layout) for k in range(cuts)]
+    shared = {"azimuth_deg": made[0].azimuth_deg, "time_s": made[0].time_s}
+    sweeps = [replace(s, **shared, beam_width_deg=1.25 + 0.25 * k) for k, s in enumerate(made)]
+    name = "Z_RADR_I_ZSIM2_20260620060000_O_DOR-XPD-CAP-FMT.BIN"
+    return replace(volume(sweeps, name, "CINRAD phased array"), site=ARRAY_SITE)
+
+
 @pytest.fixture(scope="session")
 def make_standard():
     return standard_volume
@@ -95,7 +112,7 @@ def make_legacy():
 
 @pytest.fixture(scope="session")
 def sites():
-    return {SITE.code: SITE}
+    return {SITE.code: SITE, ARRAY_SITE.code: ARRAY_SITE}
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from tests.radar.conftest import SITE, legacy_volume, standard_volume
+from tests.radar.conftest import (
+    ARRAY_SITE,
+    SITE,
+    array_volume,
+    legacy_volume,
+    standard_volume,
+)
 
 from jinghu.grid.errors import DataError
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.encode import encode_legacy, encode_standard
+from jinghu.radar.encode_array import RayOrder, encode_phased_array
 
 MUTANTS = 20  # of each kind and format
 
@@ -35,25 +42,39 @@ class Mutant:
     refusable: bool = False
 
 
-def original(volume, raw, start, header_bytes):
+def original(volume, raw, start, header_bytes, in_time=False):
+    """``in_time``: the first rays of all sweeps come first, then the second ones."""
+    places = [(n, k) for n, sweep in enumerate(volume.sweeps) for k in range(sweep.n_rays)]
+    if in_time:
+        places.sort(key=lambda place: place[1])
     rays: dict[bytes, tuple[int, int, float, float]] = {}
     sizes = []
-    for number, sweep in enumerate(volume.sweeps):
-        for k in range(sweep.n_rays):
-            key = b"".join(n.encode() + m.codes[k].tobytes() for n, m in sweep.moments.items())
-            row = (len(rays), number, float(sweep.azimuth_deg[k]), float(sweep.time_s[k]))
-            rays[key] = row
-            moments = sweep.moments.values()
-            sizes.append(64 + sum(32 + m.codes.shape[1] * m.codes.itemsize for m in moments))
-    if start == 0:
-        sizes = [2432] * len(rays)
+    for number, k in places:
+        sweep = volume.sweeps[number]
+        key = b"".join(n.encode() + m.codes[k].tobytes() for n, m in sweep.moments.items())
+        rays[key] = (len(rays), number, float(sweep.azimuth_deg[k]), float(sweep.time_s[k]))
+        moments = sweep.moments.values()
+        data = sum(32 + m.codes.shape[1] * m.codes.itemsize for m in moments)
+        sizes.append(2432 if start == 0 else header_bytes + data)
     offsets = start + np.concatenate([[0], np.cumsum(sizes)])
     assert offsets[-1] == len(raw)
     return Original(volume.source, raw, offsets, rays, header_bytes)
 
 
+def array_original(order, rays=60):
+    made = array_volume(0, rays)
+    start = 416 + 640 * 2 + 256 * 3
+    raw = encode_phased_array(made, order, beams=2)
+    return original(made, raw, start, 128, in_time=order == RayOrder.TIME)
+
+
 STANDARD = original(standard_volume(), encode_standard(standard_volume()), 416 + 3 * 256, 64)
 LEGACY = original(legacy_volume(), encode_legacy(legacy_volume()), 0, 128)
+ARRAY = array_original(RayOrder.AZIMUTH_FIRST)
+ARRAY_IN_TIME = array_original(RayOrder.TIME)
+FORMATS = {"standard": STANDARD, "legacy": LEGACY, "array": ARRAY, "array-time": ARRAY_IN_TIME}
+every_format = pytest.mark.parametrize("whole", FORMATS.values(), ids=FORMATS.keys())
+SITES = {SITE.code: SITE, ARRAY_SITE.code: ARRAY_SITE}
 
 
 def ray_of(whole, at):
@@ -71,7 +92,7 @@ def cut_short(whole, random):
 def byte_in_header(whole, random):
     """One byte of one header, of the radial or (standard) of its first moment."""
     ray = int(random.integers(len(whole.rays)))
-    span = whole.header_bytes + (32 if whole is STANDARD else 0)
+    span = whole.header_bytes + (0 if whole is LEGACY else 32)
     at = int(whole.offsets[ray] + random.integers(span))
     raw = bytearray(whole.raw)
     raw[at] ^= int(random.integers(1, 256))
@@ -151,9 +172,18 @@ def few_bytes_anywhere(whole, random):
     return Mutant(bytes(raw), rays, rays)
 
 
+def swapped_blocks(whole, random):
+    """Two blocks of rays change places, as packets of a network do."""
+    first, middle, last = np.sort(random.choice(len(whole.rays) + 1, 3, replace=False))
+    a, b, c = (int(whole.offsets[k]) for k in (first, middle, last))
+    raw = whole.raw[:a] + whole.raw[b:c] + whole.raw[a:b] + whole.raw[c:]
+    return Mutant(raw, set(range(max(first - 1, 0), last)))
+
+
 KINDS = (
     cut_short, byte_in_header, bit_in_gates, dropped_radials, repeated_radials, garbage_between,
     zeros_between, lost_bytes, overwritten, lying_header, few_bytes_anywhere,
+    swapped_blocks,
 )  # fmt: skip
 
 
@@ -193,15 +223,15 @@ def check(whole, mutant, sites):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("whole", [STANDARD, LEGACY], ids=["standard", "legacy"])
+@every_format
 def test_mutants(whole, kind):
     for seed in range(MUTANTS):
         random = np.random.default_rng([seed, KINDS.index(kind)])
-        check(whole, kind(whole, random), {SITE.code: SITE})
+        check(whole, kind(whole, random), SITES)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.001, 0.0003])
-@pytest.mark.parametrize("whole", [STANDARD, LEGACY], ids=["standard", "legacy"])
+@every_format
 def test_bytes_flipped_throughout_refuse_the_file(whole, share):
     """Flips that hit no header hit gates, which cannot be seen; so many hit headers as well."""
     whole_of_many = repeated(whole)
@@ -211,11 +241,13 @@ def test_bytes_flipped_throughout_refuse_the_file(whole, share):
     flipped = start + np.flatnonzero(random.uniform(size=len(raw) - start) < share)
     raw[flipped] ^= random.integers(1, 256, len(flipped)).astype(np.uint8)
     with pytest.raises(DataError, match=r"damaged throughout|no whole radial"):
-        decode_volume(raw.tobytes(), whole_of_many.name, {SITE.code: SITE})
+        decode_volume(raw.tobytes(), whole_of_many.name, SITES)
 
 
 def repeated(whole):
     """The same with 360 rays a sweep, so that there are as many headers as in a real file."""
+    if whole is ARRAY or whole is ARRAY_IN_TIME:
+        return array_original(RayOrder(int(whole is ARRAY)), 360)
     if whole is STANDARD:
         made = standard_volume(0, 360)
         return original(made, encode_standard(made), 416 + 3 * 256, 64)

@@ -148,7 +148,7 @@ NAME = standard_volume().source
         (b"", NAME, "the file is empty"),
         (b"radar volume of 06:00\n" * 500, NAME, "not a radar volume"),
         (with_bytes(STANDARD, 8, struct.pack("<i", 2)), NAME, "a radar product"),
-        (with_bytes(STANDARD, 8, struct.pack("<i", 16)), NAME, "phased-array"),
+        (with_bytes(STANDARD, 8, struct.pack("<i", 16)), NAME, "cuts; 1 to 256 can be"),
         (with_bytes(STANDARD, 8, struct.pack("<i", 77)), NAME, "unknown generic type 77"),
         (with_bytes(STANDARD, 32, b"Z9999"), NAME, "unknown site 'Z9999'"),
         (with_bytes(STANDARD, 72, struct.pack("<f", 39.8)), NAME, "km off the site table"),
