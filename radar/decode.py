@@ -46,24 +46,48 @@ def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | Non
     DataError
         Names the file and the cause.
     """
-    unpacked = container.unpack(data, source)
-    head = unpacked.data[:4]
+    return decode_unpacked(container.unpack(data, source), source, sites)
+
+
+def decode_unpacked(
+    unpacked: container.Unpacked, source: str, sites: Mapping[str, RadarSite] | None
+) -> Volume:
+    """Decode what `container.unpack` gives; otherwise `decode_volume`."""
+    data, damage = unpacked.data, unpacked.damage
+    if is_standard(data, source, damage):
+        return standard.decode(data, source, sites, damage)
+    return legacy.decode(data, source, legacy_site(source, sites), damage)
+
+
+def is_standard(data: bytes | bytearray, source: str, damage: tuple[str, ...] = ()) -> bool:
+    """Tell standard format (true) from legacy (false) by the first radial of a file.
+
+    Raises
+    ------
+    DataError
+        Where it is neither; says what it is instead.
+    """
+    head = bytes(data[: len(MAGIC)])
     if head == MAGIC:
-        return standard.decode(unpacked.data, source, sites, unpacked.damage)
-    for magic, what in _FOREIGN.items():
-        if head == magic:
-            raise DataError(source, what)
-    if legacy.looks_like(unpacked.data):
-        site = _legacy_site(source, sites)
-        return legacy.decode(unpacked.data, source, site, unpacked.damage)
-    causes = unpacked.damage or (
+        return True
+    if head in _FOREIGN:
+        raise DataError(source, _FOREIGN[head])
+    if legacy.looks_like(data):
+        return False
+    causes = damage or (
         "neither CINRAD standard format (RSTM) nor legacy SA/SB: not a radar volume",
     )
     raise DataError(source, "; ".join(causes))
 
 
-def _legacy_site(source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
-    """Site of a legacy file by the code in its name."""
+def legacy_site(source: str, sites: Mapping[str, RadarSite] | None) -> RadarSite:
+    """Site of a legacy file by the code in its name.
+
+    Raises
+    ------
+    DataError
+        Where the name has none, or the table does not know it.
+    """
     match = _SITE_IN_NAME.search(source.rsplit("/", 1)[-1].removeprefix("Z_RADR_I"))
     if match is None:
         raise DataError(source, "a legacy volume without a site code in its name (Z_RADR_I_Zxxxx_)")

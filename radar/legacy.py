@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
-from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
+from jinghu.radar.radials import Found, following, missing, refuse_if_scattered, scarred
 from jinghu.radar.rows import copied, records, rows
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
@@ -78,7 +78,7 @@ def decode(
         Where there is no whole radial, or so many are damaged that none can be trusted.
     """
     buffer = np.frombuffer(data, np.uint8)
-    found, scars = _index(buffer)
+    found, scars, _ = _index(buffer, 0, False)
     if len(found) == 0:
         raise DataError(source, "; ".join(("no whole radial in it", *damage)))
     offsets = _trusted(buffer, found, int(scars), source)
@@ -152,14 +152,21 @@ def _goes_on(buffer: NDArray[np.uint8], at: int) -> bool:
 
 
 @numba.njit(cache=True)
-def _index(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
-    """Offsets of all whole, plausible radials, and the number of scarred headers."""
-    found = np.empty(len(buffer) // RADIAL_BYTES, np.int64)
+def _index(
+    buffer: NDArray[np.uint8], start: int, growing: bool
+) -> tuple[NDArray[np.int64], int, int]:
+    """Offsets of all whole, plausible radials, number of scarred headers, end of the search.
+
+    In ``growing`` data it ends where bytes still to come decide.
+    """
+    found = np.empty((len(buffer) - start) // RADIAL_BYTES, np.int64)
     n, scars = 0, 0
-    at, expected = 0, True
+    at, expected = start, True
     while at + RADIAL_BYTES <= len(buffer):
         faults = _faults(buffer, at, _FIELDS_WRONG)
         last = _u16(buffer, at + 40) == _VOLUME_END
+        if growing and not last and at + RADIAL_BYTES + HEADER_BYTES > len(buffer):
+            break
         if faults == 0 and (last or _goes_on(buffer, at + RADIAL_BYTES)):
             found[n] = at
             n += 1
@@ -169,7 +176,20 @@ def _index(buffer: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
         scars += expected and 0 < faults <= _FIELDS_WRONG
         at += 1
         expected = False
-    return found[:n], scars
+    return found[:n].copy(), scars, at
+
+
+def find_more(buffer: NDArray[np.uint8], start: int) -> Found:
+    """Find the radials from ``start`` on that bytes still to come cannot change."""
+    at, _, searched = _index(buffer, start, True)
+    headers = _headers(buffer, at)
+    return Found(
+        at=at,
+        end=at + RADIAL_BYTES,
+        cut=headers["elevation_number"].astype(np.int64),
+        state=headers["state"].astype(np.int64),
+        searched=int(searched),
+    )
 
 
 def _headers(buffer: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[Any]:

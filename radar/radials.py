@@ -8,6 +8,8 @@ of a file; if several of them are hit at separate places, gate data are hit some
 often in radials that look sound, and the file is refused as a whole (`refuse_if_scattered`).
 """
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,27 @@ _TOLERANCE, _TOLERANCE_A_STEP = 0.4, 0.1  # of the ray spacing
 _MIN_TOLERANCE_DEG = 0.2
 _MIN_NUMBERED = 0.8
 _SCATTERED_RADIALS, _SCATTERED_SHARE = 4, 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Radials found in the bytes so far, for those who cannot wait for the last.
+
+    Parameters
+    ----------
+    at, end
+        (radial,) where each begins and ends.
+    cut, state
+        (radial,) number of its cut, and 2 where it ends the cut, 4 where it ends the volume.
+    searched
+        Where the search goes on when there are more bytes.
+    """
+
+    at: NDArray[np.int64]
+    end: NDArray[np.int64]
+    cut: NDArray[np.int64]
+    state: NDArray[np.int64]
+    searched: int
 
 
 def refuse_if_scattered(scarred: int, radials: int, source: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.radar import standard_index
-from jinghu.radar.radials import following, missing, refuse_if_scattered, scarred
+from jinghu.radar.radials import Found, following, missing, refuse_if_scattered, scarred
 from jinghu.radar.rows import copied, records
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_header import CommonBlock, beam_width, read_common_block, text
@@ -94,7 +94,24 @@ def decode(
     )
 
 
-def place(buffer: NDArray[np.uint8], common: CommonBlock) -> tuple[Place, Place]:
+def find_more(buffer: NDArray[np.uint8], start: int, common: CommonBlock) -> Found:
+    """Find the radials from ``start`` on that bytes still to come cannot change."""
+    by_task, by_first = _places(buffer, common)
+    off = abs(by_first.start_s - by_task.start_s) > standard_index.MAX_OFF_S
+    place = replace(by_first if off else by_task, start=start)
+    found = standard_index.index(buffer, place, growing=True)
+    headers = records(buffer, found.offsets, common.layout.radial)
+    size = common.layout.fields.header_bytes + headers["length"].astype(np.int64)
+    return Found(
+        at=found.offsets,
+        end=found.offsets + size,
+        cut=headers["elevation_number"].astype(np.int64),
+        state=headers["state"].astype(np.int64),
+        searched=found.end,
+    )
+
+
+def _places(buffer: NDArray[np.uint8], common: CommonBlock) -> tuple[Place, Place]:
     """What tells the radials: the start time of the task, or else that of the first radial.
 
     Some stations write no start time, or a local one.
@@ -110,9 +127,9 @@ def place(buffer: NDArray[np.uint8], common: CommonBlock) -> tuple[Place, Place]
 def _find(
     buffer: NDArray[np.uint8], common: CommonBlock, name: tuple[str, tuple[str, ...]]
 ) -> Index:
-    """Find the radials; `place` says near which time."""
+    """Find the radials; `_places` says near which time."""
     source, damage = name
-    by_task, by_first = place(buffer, common)
+    by_task, by_first = _places(buffer, common)
     found = standard_index.index(buffer, by_task)
     if len(found.offsets) == 0:
         found = standard_index.index(buffer, by_first)

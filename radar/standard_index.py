@@ -13,6 +13,7 @@ from jinghu.radar.standard_layout import MAX_GATES, MAX_MOMENTS, RadialFields
 _FIELDS_WRONG = 2  # of nine: a header with so few faults is still known as one
 _PAST_END = -1
 _NOT_SCANNED = 2
+MAX_OFF_S = 3600  # of a radial from the start of the task
 _MAX_SECONDS = 2**32  # until 2106; phased arrays write 8 bytes
 
 MOMENT_TABLE = np.dtype(
@@ -125,7 +126,7 @@ def _faults(
         return faults
     seconds = _i64(buffer, at + 28) if fields.long_seconds else _i32(buffer, at + 28)
     faults += not 1 <= _i32(buffer, at + 16) <= n_cuts
-    faults += abs(seconds) >= _MAX_SECONDS or abs(seconds - start_s) > 3600
+    faults += abs(seconds) >= _MAX_SECONDS or abs(seconds - start_s) > MAX_OFF_S
     faults += not 0 <= _i32(buffer, at + fields.microseconds) < 1_000_000
     if faults > most:
         return faults
@@ -204,9 +205,11 @@ def _index(
         if growing and at + fields.header_bytes > len(buffer):
             break
         size = _radial_bytes(buffer, at, n_cuts, start_s, fields)
-        if growing and (size < 0 or at + size + fields.header_bytes > len(buffer)):
-            break
         last = _i32(buffer, at) in (4, 6) if size > 0 else False
+        if growing and size < 0:
+            break
+        if growing and not last and at + size + fields.header_bytes > len(buffer):
+            break
         if size > 0 and (last or _goes_on(buffer, at + size, n_cuts, start_s, fields)):
             found[n] = at
             n += 1
