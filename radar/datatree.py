@@ -1,6 +1,6 @@
 """Volumes as FM301/CfRadial2, in xradar's data model, and their summaries."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.grid.times import isoformat
-from jinghu.radar.volume import Code, Moment, Sweep, Volume
+from jinghu.radar.gates import GateTable, state_table, value_table
+from jinghu.radar.volume import Moment, Sweep, Volume
 
 _ROUNDED = 3  # digits of the values in summaries
 
@@ -58,11 +59,22 @@ def to_datatree(volume: Volume) -> xr.DataTree:
     order in time is in ``time``. Moments with fewer gates than the longest of the sweep end in
     "not scanned"; those with longer gates than the shortest are repeated onto the finer gates.
     """
-    numbers = range(len(volume.sweeps))
-    sweeps = [_sweep(s, k, volume) for k, s in enumerate(volume.sweeps)]
-    names = np.array([f"sweep_{k}" for k in numbers])
+    return xr.DataTree.from_dict(dict(groups(volume)))
+
+
+def groups(
+    volume: Volume, load: Callable[[GateTable], Any] = GateTable.all
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Name and content of every group, the root first; ``load`` makes the arrays of moments."""
+    yield "/", _root(volume)
+    for number in range(len(volume.sweeps)):
+        yield f"/sweep_{number}", sweep_dataset(volume, number, load)
+
+
+def _root(volume: Volume) -> xr.Dataset:
+    names = np.array([f"sweep_{k}" for k in range(len(volume.sweeps))])
     angles = np.array([s.elevation_deg for s in volume.sweeps], np.float32)
-    root = xr.Dataset(
+    return xr.Dataset(
         {
             "volume_number": ((), 0),
             "platform_type": ((), "fixed"),
@@ -74,9 +86,6 @@ def to_datatree(volume: Volume) -> xr.DataTree:
         },
         coords=_place(volume),
         attrs=_attributes(volume),
-    )
-    return xr.DataTree.from_dict(
-        {"/": root} | {f"/sweep_{k}": sweep for k, sweep in zip(numbers, sweeps, strict=True)}
     )
 
 
@@ -110,17 +119,23 @@ def _attributes(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _sweep(sweep: Sweep, number: int, volume: Volume) -> xr.Dataset:
+def sweep_dataset(
+    volume: Volume, number: int, load: Callable[[GateTable], Any] = GateTable.all
+) -> xr.Dataset:
+    """One sweep on (azimuth, range), as in `to_datatree`; ``load`` makes the arrays of moments."""
+    sweep = volume.sweeps[number]
     order = np.argsort(sweep.azimuth_deg, kind="stable")
     gate_m = min(m.gate_m for m in sweep.moments.values())
     start = min(m.first_gate_m - m.gate_m / 2 for m in sweep.moments.values())
     end = max(m.range_m[-1] + m.gate_m / 2 for m in sweep.moments.values())
     range_m = start + gate_m * (np.arange(round((end - start) / gate_m)) + 0.5)
+    dims = ("azimuth", "range")
     data: dict[str, Any] = {}
     for name, moment in sweep.moments.items():
-        values, state = _on_gates(moment, range_m)
-        data[name] = (("azimuth", "range"), values[order], _moment_attrs(name))
-        data[f"{name}_state"] = (("azimuth", "range"), state[order], _STATE_ATTRS)
+        values = load(value_table(moment, order, range_m))
+        state = load(state_table(moment, order, range_m))
+        data[name] = (dims, values, _moment_attrs(name))
+        data[f"{name}_state"] = (dims, state, _STATE_ATTRS)
     nyquist = np.full(sweep.n_rays, sweep.nyquist_m_s, np.float32)
     prt = np.full(sweep.n_rays, 1 / sweep.prf_hz if sweep.prf_hz else np.nan, np.float32)
     data |= {
@@ -182,25 +197,6 @@ _STATE_ATTRS: Mapping[str, Any] = {
 def _moment_attrs(name: str) -> dict[str, str]:
     standard, long, units = _MEANING[name]
     return {"standard_name": standard, "long_name": long, "units": units}
-
-
-def _on_gates(
-    moment: Moment, range_m: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Values and states of a moment on the gates of its sweep: that of the gate each lies in."""
-    codes = moment.codes
-    state = np.full(codes.shape, 3, np.uint8)
-    state[codes == Code.BELOW_THRESHOLD] = 1
-    state[codes == Code.RANGE_FOLDED] = 2
-    state[codes >= moment.first_valid] = 0
-    edge = moment.first_gate_m - moment.gate_m / 2
-    gate = np.floor((range_m - edge) / moment.gate_m + 1e-9).astype(np.int64)
-    inside = (gate >= 0) & (gate < codes.shape[1])
-    values = np.full((len(codes), len(range_m)), np.nan, np.float32)
-    values[:, inside] = moment.values()[:, gate[inside]]
-    states = np.full(values.shape, 3, np.uint8)
-    states[:, inside] = state[:, gate[inside]]
-    return values, states
 
 
 def summary(volume: Volume) -> dict[str, Any]:
