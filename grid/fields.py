@@ -28,6 +28,9 @@ class Method(IntEnum):
     KDP = 2  # specific differential phase
     ATTENUATION = 3  # specific attenuation
     Z_CAPPED = 4  # reflectivity above the hail cap
+    Z_ZDR = 5  # reflectivity and differential reflectivity
+    KDP_ZDR = 6  # specific phase and differential reflectivity
+    Z_TUNED = 7  # reflectivity, by a relation tuned to the polarimetric rain nearby
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, to_numpy
 from jinghu.radar.clutter import ClutterParams, blocked_rays, clean
 from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_range
+from jinghu.radar.horizon import without_hidden
 from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
 from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
@@ -54,8 +55,7 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
     sweeps = reflectivity_sweeps(volume)
     found = _missing(spec)
     if sweeps:
-        cleaned, gates = _rain_of_sweeps(volume, sweeps, params)
-        hidden = blocked_rays(cleaned, params.clutter)
+        cleaned, gates, hidden = _rain_of_sweeps(volume, sweeps, params)
         found = _lowest_beams(volume, cleaned, gates, hidden, spec, params)
     rates, heights, states, methods, trust = found
     seen = np.isfinite(rates)
@@ -101,10 +101,12 @@ def _missing(spec: GridSpec) -> _OnGrid:
 
 def _rain_of_sweeps(
     volume: Volume, sweeps: list[PolarSweep], params: RainParams
-) -> tuple[list[PolarSweep], list[GateRain]]:
-    """Clean the sweeps, add back what rain took, and make rain of every gate."""
+) -> tuple[list[PolarSweep], list[GateRain], list[NDArray[np.bool_]]]:
+    """Clean the sweeps, add back what rain took, and make rain of every gate; hidden rays last."""
     band, antenna_m = volume.site.band, volume.site.antenna_height_m
-    cleaned = clean(sweeps, params.clutter)
+    cleaned, surveyed = without_hidden(volume.site, clean(sweeps, params.clutter))
+    found_hidden = blocked_rays(cleaned, params.clutter)
+    hidden = [one | other for one, other in zip(surveyed, found_hidden, strict=True)]
     products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
     whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
     profile = correction_profile(whole, params.vpr)
@@ -112,7 +114,7 @@ def _rain_of_sweeps(
     for sweep, found in zip(whole, products, strict=True):
         low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))
         gates.append(gate_rain(low, found, band, antenna_m, params.zr, params.qpe))
-    return whole, gates
+    return whole, gates, hidden
 
 
 def _lowest_beams(

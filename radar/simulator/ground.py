@@ -8,9 +8,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from jinghu.grid.spec import GridSpec
 from jinghu.radar.geometry import EFFECTIVE_RADIUS_M, place
-from jinghu.radar.sites import RadarSite
+from jinghu.radar.sites import HiddenSector, RadarSite
 
 _STEP_M = 500.0
+_OBSTACLE_KM = 2.0  # where the obstacles of a site stand
 _HORIZONTAL = -90.0  # no horizon at all
 
 
@@ -63,16 +64,6 @@ class Ground:
         return np.asarray(field[row[:, None], column[None, :]])
 
 
-@dataclass(frozen=True, slots=True)
-class HiddenSector:
-    """Something near the antenna (a hill, a building) hides a sector up to an elevation."""
-
-    from_deg: float
-    to_deg: float
-    up_to_deg: float
-    beyond_m: float = 3_000.0
-
-
 def draw_ground(
     max_range_m: float, hidden: tuple[HiddenSector, ...], random: np.random.Generator
 ) -> Ground:
@@ -99,7 +90,7 @@ def draw_ground(
     horizon = np.full((360, n), _HORIZONTAL)
     for sector in hidden:
         inside = (azimuth - sector.from_deg) % 360 <= (sector.to_deg - sector.from_deg) % 360
-        far = range_km * 1000 >= sector.beyond_m
+        far = range_km >= _OBSTACLE_KM
         horizon[np.ix_(inside, far)] = np.maximum(horizon[np.ix_(inside, far)], sector.up_to_deg)
     top = np.where(echo > -90, 0.3 + 0.4 * np.clip(rough - rare, 0, 2), _HORIZONTAL)
     return Ground(horizon.astype(np.float32), echo.astype(np.float32), top.astype(np.float32))

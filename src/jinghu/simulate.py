@@ -4,7 +4,7 @@ import bz2
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from jinghu.grid import durable
 from jinghu.grid.spec import GridSpec
 from jinghu.radar.encode import encode_standard
-from jinghu.radar.simulator.ground import HiddenSector, draw_ground
+from jinghu.radar.simulator.ground import draw_ground
 from jinghu.radar.simulator.scan import (
     S_DRILL,
     X_DRILL,
@@ -31,6 +31,8 @@ from jinghu.storm import Storm
 
 _COMPRESSION = 1  # level of bzip2: the files are read once
 _FRAME = timedelta(minutes=1)
+_CALIBRATION_DB = 0.7  # standard deviations among well-kept radars
+_ZDR_CALIBRATION_DB = 0.1
 _RADOME_DB = 1.5  # of X-band radars in 10 mm/h
 _TRANSFER_S = (5.0, 25.0)
 _THREADS = 2
@@ -50,7 +52,7 @@ def make_network(
     seed: int,
     strategies: Mapping[str, Strategy] | None = None,
 ) -> Network:
-    """Place radars among hills that echo and hide a sector or two of each.
+    """Place radars among hills that echo, behind what the table of sites says hides them.
 
     Parameters
     ----------
@@ -64,14 +66,15 @@ def make_network(
     for site in sites:
         random = np.random.default_rng([seed, zlib.crc32(site.code.encode("ascii"))])
         strategy = patterns[site.band]
-        sectors = []
-        for _ in range(random.integers(1, 3)):
-            start = float(random.uniform(0, 360))
-            width, top = float(random.uniform(8, 25)), float(random.uniform(0.6, 2.2))
-            sectors.append(HiddenSector(start, start + width, top))
-        ground = draw_ground(strategy.gate_m * strategy.gates, tuple(sectors), random)
+        ground = draw_ground(strategy.gate_m * strategy.gates, site.hidden, random)
         radome_db = _RADOME_DB if site.band == "X" else 0.0
-        radars.append(RadarState(site, strategy, ground, default_receiver(site.band), radome_db))
+        receiver = replace(
+            default_receiver(site.band),
+            offset_db=float(random.normal(0, _CALIBRATION_DB)),
+            zdr_offset_db=float(random.normal(0, _ZDR_CALIBRATION_DB)),
+            phidp_offset_deg=float(random.uniform(0, 360)),
+        )
+        radars.append(RadarState(site, strategy, ground, receiver, radome_db))
     return Network(tuple(radars), tables("".join({s.band for s in sites})), seed)
 
 

@@ -6,11 +6,11 @@ import pytest
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 from jinghu.radar.simulator.beam import Aim, gather
-from jinghu.radar.simulator.ground import HiddenSector, draw_ground, ground_of_elevation
+from jinghu.radar.simulator.ground import draw_ground, ground_of_elevation
 from jinghu.radar.simulator.receiver import Receiver, coded, path_integrals, receive
 from jinghu.radar.simulator.scattering import drops, rain_scattering
 from jinghu.radar.simulator.truth import DropParams, RainTruth, make_drops
-from jinghu.radar.sites import RadarSite
+from jinghu.radar.sites import HiddenSector, RadarSite
 
 SPEC = GridSpec("EPSG:4549", 450e3, 3200e3, 1000.0, 200, 200)
 X_TABLE = rain_scattering(drops(9.4, 15.0))
