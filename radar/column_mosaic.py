@@ -1,6 +1,7 @@
-"""Columns of several radars at one time: each cell from the radar that sees it best."""
+"""Columns of several radars at one time, each cell from those that see it well."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -15,6 +16,7 @@ from jinghu.radar.mosaic import MosaicParams
 from jinghu.radar.moved import cells_before, gathered
 
 _ECHO_DBZ = 0.0
+_WELL = 0.5  # of the best quality
 
 
 def column_mosaic(
@@ -26,9 +28,10 @@ def column_mosaic(
 ) -> xr.Dataset:
     """Bring the radars to one time and merge them.
 
-    Composite reflectivity is the largest of all radars. Echo top and liquid are those of the radar
-    that sees most of the column at the least range; reflectivity at a height that of the nearest
-    and narrowest beam. A stale radar counts only where no fresh one sees.
+    Composite reflectivity is the largest of all radars. Echo top and liquid are the largest of
+    those that see the column at least half as well as the best does (most of its depth, at the
+    least range): one alone may stand behind a mountain. Reflectivity at a height is that of the
+    nearest and narrowest beam. A stale radar counts only where no fresh one sees.
 
     Parameters
     ----------
@@ -48,35 +51,57 @@ def column_mosaic(
     (height, y, x); NaN where no radar scanned; scalar ``time``.
     """
     heights, merge = params[0].cappi_m, params[1]
-    nan = np.full(spec.shape, np.nan, np.float32)
-    composite, top, liquid = nan, nan.copy(), nan.copy()
-    flag = np.full(spec.shape, EchoTop.MISSING, np.uint8)
+    composite = np.full(spec.shape, np.nan, np.float32)
     cappi = np.full((len(heights), *spec.shape), np.nan, np.float32)
     best, nearest = np.zeros(spec.shape, np.float32), np.full(cappi.shape, np.inf, np.float32)
     fresh = np.zeros(spec.shape, bool)
+    views: list[_View] = []
     for scanned, stale in _fresh_first(columns, time, merge.stale_after_s):
         at = cells_before(motion, from_numpy(scanned["time"].values), time)
         quality = gathered(scanned["quality"].values, at, 0.0)
-        here = (quality > 0) & ~(fresh if stale else np.False_)
+        if stale:
+            quality = np.where(fresh, np.float32(0), quality)
+        here = quality > 0
         strongest = gathered(scanned["composite_reflectivity"].values, at, np.nan)
         composite = np.where(here, np.fmax(composite, strongest), composite)
-        better = here & (quality > best)
-        for into, name in (
-            (top, "echo_top"),
-            (flag, "echo_top_flag"),
-            (liquid, "vertically_integrated_liquid"),
-        ):
-            into[better] = gathered(scanned[name].values, at, 0)[better]
-        best[better] = quality[better]
         for k in range(len(heights)):
             apart = gathered(scanned["beam_distance"].values[k], at, np.inf)
             closer = here & (apart < nearest[k])
             cappi[k][closer] = gathered(scanned["cappi_reflectivity"].values[k], at, 0)[closer]
             nearest[k][closer] = apart[closer]
+        best = np.maximum(best, quality)
+        views.append(_View(scanned, at, quality))
         if not stale:
             fresh |= here
+    top, flag, liquid = _tops(views, best)
     state = _states(composite, fresh)
     return _dataset((composite, top, flag, liquid, state, cappi), heights, time, spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Columns of one radar, where each cell's come from, and their quality (0 where not used)."""
+
+    columns: xr.Dataset
+    at: NDArray[np.int32] | None
+    quality: NDArray[np.float32]
+
+
+def _tops(
+    views: Sequence[_View], best: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+    """Echo top, its flag and liquid: the largest of the radars that see the column well."""
+    top = np.full(best.shape, np.nan, np.float32)
+    flag, liquid = np.full(best.shape, EchoTop.MISSING, np.uint8), top.copy()
+    for view in views:
+        well = (view.quality > 0) & (view.quality >= _WELL * best)
+        height = gathered(view.columns["echo_top"].values, view.at, np.nan)
+        kind = gathered(view.columns["echo_top_flag"].values, view.at, EchoTop.MISSING)
+        higher = well & (~(height <= top) | ((flag == EchoTop.NONE) & (kind > EchoTop.NONE)))
+        top[higher], flag[higher] = height[higher], kind[higher]
+        held = gathered(view.columns["vertically_integrated_liquid"].values, view.at, np.nan)
+        liquid = np.where(well, np.fmax(liquid, held), liquid)
+    return top, flag, liquid
 
 
 def _fresh_first(

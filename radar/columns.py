@@ -133,7 +133,8 @@ def columns_on_grid(
         coords={
             "time": to_numpy(volume.mid_time),
             "height": ("height", heights, {"units": "m", "standard_name": "altitude"}),
-            **spec.coords(),
+            "x": spec.x,
+            "y": spec.y,
         },
         attrs={"radar": volume.site.code},
     )  # fmt: skip
@@ -159,7 +160,7 @@ def _beams(scan: CleanScan, antenna_m: float, width_deg: float, params: ColumnPa
     starts = np.cumsum([0, *(s.dbz.size for s in sweeps)])[:-1].astype(np.int64)
     gates = np.array([s.dbz.shape[1] for s in sweeps], np.int64)
     n_bins = int(params.max_range_m / _BIN_M) + 2
-    ground = np.arange(n_bins) * _BIN_M
+    ground = np.asarray(np.arange(n_bins) * _BIN_M, np.float64)
     rays = np.stack([_nearest_ray(s, h) for s, h in zip(sweeps, scan.hidden, strict=True)])
     gate = np.full((len(sweeps), n_bins), -1, np.int32)
     height, half = np.zeros((2, len(sweeps), n_bins), np.float32)

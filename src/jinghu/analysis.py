@@ -103,8 +103,8 @@ def _column_params(settings: RadarSettings) -> ColumnParams:
     return ColumnParams(max_range_m=settings.max_range_km * 1000.0)
 
 
-def _order(rain: xr.Dataset) -> tuple[np.datetime64, str]:
-    return rain["time"].values, rain.attrs["radar"]
+def _order(rain: xr.Dataset) -> tuple[datetime, str]:
+    return from_numpy(rain["time"].values), str(rain.attrs["radar"])
 
 
 def analyse(

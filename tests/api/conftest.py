@@ -122,7 +122,7 @@ def fine_fields(settings: Settings, time: datetime) -> xr.Dataset:
     )
 
 
-def column_fields(state: np.ndarray) -> dict[str, tuple]:
+def column_fields(state: np.ndarray) -> dict[str, object]:
     """Columns: 47 dBZ up to 9.3 km and 6.2 kg m-2 at the wet cell, no echo at the others."""
     seen = ~np.isin(state, (State.MISSING, State.BLOCKED))
 

@@ -145,7 +145,10 @@ def test_the_largest_echo_wins_and_the_best_view_gives_the_top():
     merged = column_mosaic([poor, good], START, None, SPEC, BOTH)
     seen = (DISTANCE > 10e3) & (DISTANCE < 110e3)
     assert (merged["composite_reflectivity"].values[seen] == 45).all()
-    np.testing.assert_array_equal(merged["echo_top"].values[seen], good["echo_top"].values[seen])
+    # Two low beams see less than half of what nine do where those reach high.
+    near = (DISTANCE > 10e3) & (DISTANCE < 60e3)
+    for name in ("echo_top", "echo_top_flag", "vertically_integrated_liquid"):
+        np.testing.assert_array_equal(merged[name].values[near], good[name].values[near])
     assert merged["composite_reflectivity"].attrs["units"] == "dBZ"
 
 
@@ -175,6 +178,15 @@ def test_columns_move_whole_with_the_motion():
     for name in ("composite_reflectivity", "echo_top", "echo_top_flag"):
         np.testing.assert_array_equal(moved[name].values[:, 3:], still[name].values[:, :-3])
     assert np.isnan(moved["composite_reflectivity"].values[:, :3]).all()
+
+
+def test_one_radar_behind_a_mountain_does_not_hide_the_top():
+    """Of two that see equally well the one that finds no echo is overruled, in either order."""
+    behind, sees = columns(uniform(0.0, -1.0), code="A"), columns(falling, code="B")
+    for pair in ([behind, sees], [sees, behind]):
+        merged = column_mosaic(pair, START, None, SPEC, BOTH)
+        for name in ("echo_top", "echo_top_flag", "vertically_integrated_liquid"):
+            np.testing.assert_array_equal(merged[name], sees[name])
 
 
 @pytest.mark.parametrize("stale", [False, True])
