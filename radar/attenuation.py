@@ -102,7 +102,7 @@ def attenuation(
     return Attenuation(a, path, np.asarray(differential, np.float32), rise, kdp)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _segment(
     z: NDArray[np.float64], rise_deg: float, ratio: float, b: float, gate_km: float
 ) -> NDArray[np.float64]:
@@ -119,7 +119,7 @@ def _segment(
     return a
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _best_ratio(
     z: NDArray[np.float64],
     phase: NDArray[np.float32],
@@ -144,7 +144,7 @@ def _best_ratio(
     return float(best)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _zphi(
     dbz: NDArray[np.float32],
     phidp_deg: NDArray[np.float32],

@@ -100,7 +100,7 @@ def _seen_above(sweep: PolarSweep, above: PolarSweep) -> NDArray[np.float32]:
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     n_rays, n_gates = dbz.shape
     out = np.empty_like(dbz)
@@ -117,7 +117,7 @@ def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _without_speckle(
     dbz: NDArray[np.float32], echo_dbz: float, share: float
 ) -> NDArray[np.float32]:
@@ -141,7 +141,7 @@ def _without_speckle(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _without_clutter(
     dbz: NDArray[np.float32],
     velocity_m_s: NDArray[np.float32],
@@ -169,7 +169,7 @@ def _without_clutter(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _median_around(dbz: NDArray[np.float32], ray: int, gate: int) -> float:
     """Median of the known gates in the 5 x 5 around; dry ones count as no echo."""
     n_rays, n_gates = dbz.shape

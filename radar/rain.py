@@ -35,6 +35,23 @@ class RainParams:
     quality_range_m: float = 150_000.0
 
 
+_OnGrid = tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.float32],
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanScan:
+    """Sweeps without clutter, attenuation added back, lowest first; and the rays hidden in each."""
+
+    sweeps: Sequence[PolarSweep]
+    hidden: Sequence[NDArray[np.bool_]]
+
+
 def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Dataset:
     """Rain rate of one volume on the grid.
 
@@ -52,11 +69,23 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
     Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``, ``method``;
     scalar ``time`` (of the low sweeps); attribute ``radar``.
     """
+    return rain_and_scan(volume, spec, params)[0]
+
+
+def rain_and_scan(
+    volume: Volume, spec: GridSpec, params: RainParams
+) -> tuple[xr.Dataset, CleanScan]:
+    """Rain as of `rain_on_grid`, and the cleaned sweeps that it was made of."""
     sweeps = reflectivity_sweeps(volume)
-    found = _missing(spec)
+    found, scan = _missing(spec), CleanScan([], [])
     if sweeps:
         cleaned, gates, hidden = _rain_of_sweeps(volume, sweeps, params)
-        found = _lowest_beams(volume, cleaned, gates, hidden, spec, params)
+        scan = CleanScan(cleaned, hidden)
+        found = _lowest_beams(volume, cleaned, gates, scan.hidden, spec, params)
+    return _dataset(volume, spec, params, found), scan
+
+
+def _dataset(volume: Volume, spec: GridSpec, params: RainParams, found: _OnGrid) -> xr.Dataset:
     rates, heights, states, methods, trust = found
     seen = np.isfinite(rates)
     distance = polar_coordinates(place(volume.site, spec), spec)[1]
@@ -80,15 +109,6 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
             "volume_time": isoformat(volume.time),
         },
     )
-
-
-_OnGrid = tuple[
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.uint8],
-    NDArray[np.uint8],
-    NDArray[np.float32],
-]
 
 
 def _missing(spec: GridSpec) -> _OnGrid:
@@ -142,7 +162,7 @@ def _lowest_beams(
     return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill_from_sweep(
     azimuth: NDArray[np.float32],
     distance: NDArray[np.float32],
