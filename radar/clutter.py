@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jinghu.radar.fuzzy import FuzzyParams, has_evidence, without_non_weather
 from jinghu.radar.geometry import beam_height, ground_distance, slant_range
+from jinghu.radar.interference import SpokeParams, without_spokes
 from jinghu.radar.polar import DRY_DBZ, PolarSweep
 
 
@@ -29,6 +30,7 @@ class ClutterParams:
     max_height_m: float = 3000.0  # above it the sweep above tells nothing about the ground
     speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
     fuzzy: FuzzyParams = field(default_factory=FuzzyParams)
+    spokes: SpokeParams = field(default_factory=SpokeParams)
 
     def limits(self) -> NDArray[np.float64]:
         """Thresholds in the order in which the kernel takes them."""
@@ -48,11 +50,13 @@ class ClutterParams:
 def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
     """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry.
 
+    Spokes of interference go first: they are no measure of what a sweep above ground clutter sees.
     Sweeps that hold more than reflectivity and velocity are judged by fuzzy membership first; of
     those with two polarisations it is the only judge, because a steep fall of their echo is one
     of its votes and attenuation makes others.
     """
     out = []
+    sweeps = [without_spokes(sweep, params.spokes) for sweep in sweeps]
     for k, sweep in enumerate(sweeps):
         dbz = sweep.dbz
         above = _seen_above(sweep, sweeps[k + 1]) if k + 1 < len(sweeps) else None
