@@ -102,7 +102,7 @@ def succeeded(
     if len(follows) >= _FEW and follows.mean() < _MIN_SUCCEEDED:
         return np.ones(len(headers), bool)
     at_end[readable[follows]] = True
-    return at_end
+    return np.asarray(at_end, bool)
 
 
 def scarred(fixed: NDArray[np.uint8]) -> NDArray[np.bool_]:
