@@ -105,8 +105,8 @@ def read_odim(root: netCDF4.Dataset, source: str) -> Volume:
     wavelength_cm = float(_optional(root, "how", "wavelength", 5.3))
     where = _group(root, "where", source)
     named = dict(re.findall(r"(\w+):([^,]+)", str(_attribute(what, "source", source))))
-    code = named.get("NOD") or named.get("RAD") or named.get("WMO") or "ODIM"
-    site = _site(code, named.get("PLC", code), where, wavelength_cm, _beam_width(root), source)
+    code = str(named.get("NOD") or named.get("RAD") or named.get("WMO") or "ODIM")
+    site = _site(code, str(named.get("PLC", code)), where, wavelength_cm, _beam_width(root), source)
     sweeps = [_odim_sweep(root, group, source) for group in _numbered(root, "dataset", source)]
     return _volume(site, sweeps, source, "ODIM", str(_optional(root, "how", "task", "")))
 
@@ -239,11 +239,11 @@ def _site(
     beam_width_deg: float,
     source: str,
 ) -> RadarSite:
-    place = [float(_attribute(where, axis, source)) for axis in ("lat", "lon", "height")]
-    if not (abs(place[0]) <= 90 and abs(place[1]) <= 180 and -500 <= place[2] <= 9000):
-        raise DataError(source, f"site {code}: {place} is no place")
+    lat, lon, height = (float(_attribute(where, n, source)) for n in ("lat", "lon", "height"))
+    if not (abs(lat) <= 90 and abs(lon) <= 180 and -500 <= height <= 9000):
+        raise DataError(source, f"site {code}: {lat}, {lon}, {height} is no place")
     band = "S" if wavelength_cm > 7.5 else "C" if wavelength_cm > 3.75 else "X"
-    return RadarSite(code, name, name, *place, band, beam_width_deg)
+    return RadarSite(code, name, name, lat, lon, height, band, beam_width_deg)
 
 
 def _volume(
@@ -263,7 +263,7 @@ def _volume(
     )
 
 
-def _numbered(parent: netCDF4.Group, stem: str, source: str) -> list[netCDF4.Group]:
+def _numbered(parent: netCDF4.Dataset, stem: str, source: str) -> list[netCDF4.Group]:
     """Groups ``stem1``, ``stem2``, ... in the order of their numbers."""
     found = [(int(n[len(stem) :]), g) for n, g in parent.groups.items()
              if n.startswith(stem) and n[len(stem) :].isdecimal()]  # fmt: skip
@@ -272,7 +272,7 @@ def _numbered(parent: netCDF4.Group, stem: str, source: str) -> list[netCDF4.Gro
     return [group for _, group in sorted(found, key=lambda item: item[0])]
 
 
-def _group(parent: netCDF4.Group, name: str, source: str) -> netCDF4.Group:
+def _group(parent: netCDF4.Dataset, name: str, source: str) -> netCDF4.Group:
     if name not in parent.groups:
         raise DataError(source, f"no group {name!r} in {parent.name!r}")
     return parent.groups[name]
@@ -290,7 +290,7 @@ def _attribute(holder: Any, name: str, source: str) -> Any:
     return holder.getncattr(name)
 
 
-def _optional(parent: netCDF4.Group, group: str, name: str, otherwise: Any) -> Any:
+def _optional(parent: netCDF4.Dataset, group: str, name: str, otherwise: Any) -> Any:
     """Attribute of a group that may not be there."""
     inside = parent.groups.get(group)
     if inside is None or name not in inside.ncattrs():

@@ -164,12 +164,13 @@ def _of_values(
 
 
 def _site(tree: xr.DataTree, source: str) -> RadarSite:
-    place = [float(tree[axis]) for axis in ("latitude", "longitude", "altitude")]
+    root = tree.to_dataset()
+    lat, lon, height = (float(root[axis]) for axis in ("latitude", "longitude", "altitude"))
     code = str(tree.attrs.get("instrument_name") or "FM301")
-    if not (abs(place[0]) <= 90 and abs(place[1]) <= 180 and -500 <= place[2] <= 9000):
-        raise DataError(source, f"site {code}: {place} is no place")
+    if not (abs(lat) <= 90 and abs(lon) <= 180 and -500 <= height <= 9000):
+        raise DataError(source, f"site {code}: {lat}, {lon}, {height} is no place")
     name = str(tree.attrs.get("site_name") or code)
-    frequency = tree.get("frequency")
+    frequency = root.get("frequency")
     hertz = 2.8e9 if frequency is None else float(np.ravel(frequency.values)[0])
     band = "S" if hertz < 4e9 else "C" if hertz < 8e9 else "X"
-    return RadarSite(code, name, name, *place, band)
+    return RadarSite(code, name, name, lat, lon, height, band)
