@@ -90,7 +90,7 @@ def succeeded(
     end
         (radial,) offset behind each by its declared length.
     """
-    at_end = end == len(buffer)
+    at_end = np.asarray(end == len(buffer))
     readable = np.flatnonzero(end + headers.dtype.itemsize <= len(buffer))
     own, behind = headers[readable], records(buffer, end[readable], headers.dtype)
     if "sequence" in (headers.dtype.names or ()):
