@@ -35,6 +35,21 @@ def is_foreign(data: bytes | bytearray) -> bool:
     return bytes(data[:4]) in (_HDF5, *_NEXRAD, *_NETCDF)
 
 
+def refuse_unread(data: bytes | bytearray, source: str) -> None:
+    """Refuse foreign formats that are not decoded here, by their first bytes.
+
+    Raises
+    ------
+    DataError
+        Names the format and the way through xradar.
+    """
+    head = bytes(data[:4])
+    if head in _NEXRAD:
+        raise DataError(source, f"NEXRAD level II{_BY_XRADAR}")
+    if head in _NETCDF:
+        raise DataError(source, f"netCDF{_BY_XRADAR}")
+
+
 def decode_foreign(
     data: bytes | bytearray, source: str, sites: Mapping[str, RadarSite] | None
 ) -> Volume:
@@ -52,12 +67,10 @@ def decode_foreign(
     DataError
         Names the file and the cause: unknown sites, damage, a format without its reader.
     """
-    head = bytes(data[:4])
-    if head in _NEXRAD:
-        raise DataError(source, f"NEXRAD level II{_BY_XRADAR}")
-    volume = None if head in _NETCDF else _of_hdf5(bytes(data), source)
+    refuse_unread(data, source)
+    volume = _of_hdf5(bytes(data), source)
     if volume is None:
-        raise DataError(source, f"netCDF or HDF5, but neither ODIM nor GAMIC{_BY_XRADAR}")
+        raise DataError(source, f"HDF5, but neither ODIM nor GAMIC{_BY_XRADAR}")
     if sites is None:
         return volume
     if volume.site.code not in sites:
