@@ -1,5 +1,7 @@
 """Scripts of drills: those that are shipped are whole, and whatever is wrong is named."""
 
+from datetime import timedelta
+
 import pytest
 import yaml
 
@@ -16,7 +18,7 @@ def test_shipped_drills_are_whole(name):
     script = named_drill(name)
     assert script.name == name
     assert set(script.radars) <= set(load_sites(CONFIGS / "radar_sites.yaml"))
-    assert script.start.utcoffset().total_seconds() == 0
+    assert script.start.utcoffset() == timedelta(0)
 
 
 def test_every_shipped_drill_is_in_this_list():

@@ -58,7 +58,7 @@ class ScatteredEvent(_Place):
     lat: float = Field(29.55, ge=-85, le=85)
     drift_m_s: tuple[float, float] = (3.0, 2.0)
     rate_mm_h: float = Field(0.9, gt=0, le=20, description="mean over the whole grid")
-    flash_mm_h: float = Field(70.0, gt=0, le=200, description="mean in the storm that stays")
+    flash_mm_h: float = Field(105.0, gt=0, le=200, description="mean in the storm that stays")
     flash_radius_m: Metres = 7_000.0
 
 
