@@ -82,7 +82,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class PeopleScores:
-    """People by what became of them; ``people_cells`` counts residents, the rest officers.
+    """People by what became of them: officers, and the residents of their cells.
 
     Parameters
     ----------
@@ -249,10 +249,16 @@ def score_people(
     residents = [int(people_of_cell[group].sum()) for group in groups]
     reached = [o for o in officers if o.delivered is not None]
     return PeopleScores(
-        *outcomes,
-        sum(o.acknowledged is not None for o in reached),
-        sum(o.escalated for o in reached),
-        *residents,
+        in_time=outcomes[0],
+        late=outcomes[1],
+        not_told=outcomes[2],
+        needlessly=outcomes[3],
+        acknowledged=sum(o.acknowledged is not None for o in reached),
+        escalated=sum(o.escalated for o in reached),
+        residents_in_time=residents[0],
+        residents_late=residents[1],
+        residents_not=residents[2],
+        residents_needlessly=residents[3],
     )
 
 
