@@ -11,6 +11,7 @@ from jinghu.radar.attenuation import ATTENUATION, Attenuation, attenuation, corr
 from jinghu.radar.geometry import beam_height, ground_distance
 from jinghu.radar.phidp import Phase, PhaseParams, process
 from jinghu.radar.polar import PolarSweep
+from jinghu.radar.rain_type import RainTypeParams, convective
 from jinghu.radar.relations import (
     RAIN_OF_ATTENUATION,
     RAIN_OF_KDP,
@@ -20,7 +21,7 @@ from jinghu.radar.relations import (
 )
 from jinghu.radar.texture import phase_texture
 from jinghu.radar.tuned_zr import TuningParams, tuned_rate
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class QpeParams:
     lost_db: float = 20.0  # path attenuation at which the quality has fallen to 1/e
     phase: PhaseParams = field(default_factory=PhaseParams)
     tuning: TuningParams = field(default_factory=TuningParams)
+    types: RainTypeParams = field(default_factory=RainTypeParams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def gate_rain(
     products: PhaseProducts | None,
     band: str,
     antenna_m: float,
-    zr: ZRRelation,
+    zr: ZRTable,
     params: QpeParams,
 ) -> GateRain:
     """Rain of every gate of a restored sweep.
@@ -134,26 +136,36 @@ def gate_rain(
     zr, params
         Relations and choices.
     """
-    rate = zr.rain_rate(sweep.dbz)
+    plain = rate_by_type(sweep, zr, params)
+    rate = plain.copy()
     echo = np.isfinite(sweep.dbz)
-    capped = echo & (sweep.dbz > zr.cap_dbz)
+    capped = echo & (sweep.dbz > zr.convective.cap_dbz)
     method = np.where(echo, Method.Z, Method.NONE).astype(np.uint8)
     method[capped] = Method.Z_CAPPED
     quality = echo.astype(np.float32)
     if products is None or sweep.dual is None:
         return GateRain(rate, method, quality)
     quality[capped] = params.capped_quality
-    in_rain = echo & (sweep.dbz > zr.floor_dbz) & _in_rain(sweep, antenna_m, params)[None, :]
+    in_rain = echo & (sweep.dbz > zr.stratiform.floor_dbz)
+    in_rain &= _in_rain(sweep, antenna_m, params)[None, :]
     told = _polarimetric(sweep, products, band, in_rain, params)
     polarimetric = told.method != Method.NONE
     rate[polarimetric], method[polarimetric] = told.rate[polarimetric], told.method[polarimetric]
     quality[told.method == Method.KDP] = 1.0
     quality[told.method == Method.KDP_ZDR] = 1.0
     rest = in_rain & (method == Method.Z)
-    tuned = tuned_rate(sweep.dbz, rate, polarimetric, sweep.gate_m, zr, params.tuning)
+    tuned = tuned_rate(plain, rate, polarimetric, sweep.gate_m, params.tuning)
     rate[rest], method[rest] = tuned[rest], Method.Z_TUNED
     quality *= np.exp(-products.attenuation.path_db / np.float32(params.lost_db))
     return GateRain(rate, method, quality.astype(np.float32))
+
+
+def rate_by_type(sweep: PolarSweep, zr: ZRTable, params: QpeParams) -> NDArray[np.float32]:
+    """Rain rate (ray, gate) of reflectivity alone, by the relation of its type of rain."""
+    if zr.stratiform == zr.convective:
+        return zr.stratiform.rain_rate(sweep.dbz)
+    heavy = zr.convective.rain_rate(sweep.dbz)
+    return np.where(convective(sweep, params.types), heavy, zr.stratiform.rain_rate(sweep.dbz))
 
 
 def _polarimetric(

@@ -18,14 +18,14 @@ from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
 from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
 from jinghu.radar.vpr import VprParams, brought_down, correction_profile
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRTable
 
 
 @dataclass(frozen=True, slots=True)
 class RainParams:
     """How the moments become rain on the grid."""
 
-    zr: ZRRelation = field(default_factory=ZRRelation)
+    zr: ZRTable = field(default_factory=ZRTable)
     clutter: ClutterParams = field(default_factory=ClutterParams)
     qpe: QpeParams = field(default_factory=QpeParams)
     vpr: VprParams = field(default_factory=VprParams)

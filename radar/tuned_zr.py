@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from jinghu.radar.zr import ZRRelation
-
 
 @dataclass(frozen=True, slots=True)
 class TuningParams:
@@ -20,21 +18,20 @@ class TuningParams:
     prior_gates
         Gates that the relation of the settings counts for.
     limit
-        Largest factor by which ``a`` is changed.
+        Largest factor by which rain is changed.
     """
 
     range_m: float = 20_000.0
     rays: int = 25
     prior_gates: float = 60.0
-    limit: float = 4.0
+    limit: float = 2.7
 
 
 def tuned_rate(
-    dbz: NDArray[np.float32],
+    plain: NDArray[np.float32],
     rate: NDArray[np.float32],
     known: NDArray[np.bool_],
     gate_m: float,
-    relation: ZRRelation,
     params: TuningParams,
 ) -> NDArray[np.float32]:
     """Rain rate of reflectivity with the coefficient that nearby polarimetric rain has.
@@ -44,23 +41,21 @@ def tuned_rate(
 
     Parameters
     ----------
-    dbz, rate, known
-        (ray, gate): reflectivity; rain by other relations, where ``known``.
-    gate_m, relation, params
-        Gate length, relation to start from, window.
+    plain, rate, known
+        (ray, gate): rain by reflectivity alone; rain by other relations, where ``known``.
+    gate_m, params
+        Gate length, window.
     """
-    told = known & (rate > 0.5) & np.isfinite(dbz)
+    told = known & (rate > 0.5) & (plain > 0.05)
     if not told.any():
-        return relation.rain_rate(dbz)
-    off = dbz[told] / 10.0 - relation.b * np.log10(rate[told]) - np.log10(relation.a)
-    values = np.zeros(dbz.shape, np.float32)
+        return plain
     limit = np.log10(params.limit)
-    values[told] = np.clip(off, -limit, limit)
+    values = np.zeros(plain.shape, np.float32)
+    values[told] = np.clip(np.log10(rate[told] / plain[told]), -limit, limit)
     size = (params.rays, 2 * max(1, round(params.range_m / gate_m / 2)) + 1)
-    count = _window_sum(told.astype(np.float32), size)
-    total = _window_sum(values, size)
-    shift = total / (np.maximum(count, 0) + params.prior_gates)
-    return np.asarray(relation.rain_rate(dbz) * 10.0 ** (-shift / relation.b), np.float32)
+    count = np.maximum(_window_sum(told.astype(np.float32), size), 0)
+    shift = _window_sum(values, size) / (count + params.prior_gates)
+    return np.asarray(plain * 10.0**shift, np.float32)
 
 
 def _window_sum(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

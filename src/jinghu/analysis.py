@@ -19,9 +19,10 @@ from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
 from jinghu.radar.columns import ColumnParams, columns_on_grid
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
+from jinghu.radar.qpe import QpeParams
 from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRRelation, ZRTable
 from jinghu.stages import StageLog
 
 _WORKERS = 2
@@ -57,9 +58,12 @@ def rain_of_radars(
     volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
-    params = _rain_params(settings)
+
+    def rain(volume: Volume) -> xr.Dataset:
+        return rain_on_grid(volume, spec, _rain_params(settings, volume.time.month))
+
     with ThreadPoolExecutor(_WORKERS) as pool:
-        rains = list(pool.map(lambda volume: rain_on_grid(volume, spec, params), volumes))
+        rains = list(pool.map(rain, volumes))
     return sorted(rains, key=_order)
 
 
@@ -67,11 +71,12 @@ def scans_of_radars(
     volumes: Sequence[Volume], spec: GridSpec, settings: RadarSettings, workers: int = _WORKERS
 ) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
     """Rain of every volume, in order of time, and the columns of each radar's newest."""
-    rain_params, column_params = _rain_params(settings), _column_params(settings)
+    column_params = _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
 
     def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None]:
-        rain, scan = rain_and_scan(volume, spec, rain_params)
+        params = _rain_params(settings, volume.time.month)
+        rain, scan = rain_and_scan(volume, spec, params)
         if newest[volume.site.code] is not volume:
             return rain, None
         return rain, columns_on_grid(volume, scan, spec, column_params)
@@ -94,9 +99,14 @@ def columns_at(
     return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
 
 
-def _rain_params(settings: RadarSettings) -> RainParams:
-    relation = ZRRelation(settings.zr_a, settings.zr_b, settings.hail_cap_dbz)
-    return RainParams(zr=relation, max_range_m=settings.max_range_km * 1000.0)
+def _rain_params(settings: RadarSettings, month: int) -> RainParams:
+    relations = settings.relation(month)
+    table = ZRTable(*(ZRRelation(of.a, of.b, settings.hail_cap_dbz) for of in relations))
+    return RainParams(
+        zr=table,
+        qpe=QpeParams(freezing_level_m=settings.freezing_level_m),
+        max_range_m=settings.max_range_km * 1000.0,
+    )
 
 
 def _column_params(settings: RadarSettings) -> ColumnParams:

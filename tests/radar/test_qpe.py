@@ -13,11 +13,19 @@ from jinghu.radar.clutter import ClutterParams, clean
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.phidp import Phase
 from jinghu.radar.polar import DRY_DBZ, DualPol, PolarSweep, reflectivity_sweeps
-from jinghu.radar.qpe import PhaseProducts, QpeParams, gate_rain, phase_products, restored
+from jinghu.radar.qpe import (
+    PhaseProducts,
+    QpeParams,
+    gate_rain,
+    phase_products,
+    rate_by_type,
+    restored,
+)
 from jinghu.radar.rain import RainParams, rain_on_grid
+from jinghu.radar.rain_type import convective
 from jinghu.radar.tuned_zr import TuningParams, tuned_rate
 from jinghu.radar.volume import Moment, Sweep
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRRelation, ZRTable, fit_zr
 
 Z = [DRY_DBZ, np.nan, 30.0, 45.0, 56.0, 56.0]
 KDP = [np.nan, np.nan, 0.1, 2.0, 4.0, np.nan]
@@ -34,7 +42,7 @@ def rain(rise_deg, band, path_db=0.0, antenna_m=100.0, zdr_db=np.nan):
     phase = Phase(0.0, same, same, kdp)
     weakened = Attenuation(0.5 * same, path_db * same, 0 * same, rise_deg * same, kdp)
     untuned = replace(PARAMS, tuning=TuningParams(prior_gates=1e9), zdr_window_m=500.0)
-    found = gate_rain(sweep, PhaseProducts(phase, weakened), band, antenna_m, ZRRelation(), untuned)
+    found = gate_rain(sweep, PhaseProducts(phase, weakened), band, antenna_m, ZRTable(), untuned)
     return found.rate[0, 2::5], found.method[0, 2::5].tolist(), found.quality[0, 2::5]
 
 
@@ -79,10 +87,10 @@ def test_a_relation_is_tuned_by_polarimetric_rain_nearby():
     rate, known = plain.copy(), np.zeros(dbz.shape, bool)
     known[:, :40] = True
     rate[known] *= 2
-    tuned = tuned_rate(dbz, rate, known, 250.0, ZRRelation(), TuningParams())
+    tuned = tuned_rate(plain, rate, known, 250.0, TuningParams())
     assert tuned[30, 20] / plain[30, 20] == pytest.approx(2.0, rel=0.08)
     assert tuned[30, 399] == plain[30, 399]
-    untold = tuned_rate(dbz, rate, ~(dbz > 0), 250.0, ZRRelation(), TuningParams())
+    untold = tuned_rate(plain, rate, ~(dbz > 0), 250.0, TuningParams())
     np.testing.assert_array_equal(untold, plain)
 
 
@@ -134,6 +142,46 @@ def test_the_method_reaches_the_grid():
     at_radar = distance < 5e3  # farther out ZDR has been given back what attenuation took
     np.testing.assert_allclose(found["rainfall_rate"].values[at_radar], rate, rtol=0.04)
     assert (found["method"].values[distance > 76e3] == Method.NONE).all()
+
+
+def test_the_relation_is_that_of_the_type_of_rain():
+    """A core of 45 dBZ stands in 25 dBZ: it and what is near it are convective."""
+    dbz = np.full((360, 200), 25.0, np.float32)
+    dbz[10:12, 100:103] = 45.0
+    azimuth = np.arange(360, dtype=np.float32)
+    sweep = PolarSweep(0.5, azimuth, dbz, dbz, 250.0, 125.0)
+    table = ZRTable(ZRRelation(200.0, 1.6), ZRRelation(300.0, 1.4))
+    rate = rate_by_type(sweep, table, PARAMS)
+    assert rate[10, 101] == pytest.approx((10**4.5 / 300) ** (1 / 1.4), rel=1e-4)
+    assert rate[10, 104] == pytest.approx((10**2.5 / 300) ** (1 / 1.4), rel=1e-4)
+    assert rate[200, 101] == pytest.approx((10**2.5 / 200) ** (1 / 1.6), rel=1e-4)
+    assert (convective(sweep, PARAMS.types).sum(axis=1) > 0).sum() < 20
+
+
+def test_windows_are_as_wide_in_m_at_all_ranges():
+    """Of a field of ones each window holds its number of gates: counted one by one."""
+    ones = np.ones((360, 120), np.float32)
+    azimuth = np.arange(360, dtype=np.float32)
+    sweep = PolarSweep(0.5, azimuth, 30 * ones, ones, 250.0, 125.0)
+    lone = np.full((360, 120), DRY_DBZ, np.float32)
+    lone[0, 100] = 45.0  # 25 km away: 2.5 km are ten gates and five rays
+    spread = convective(replace(sweep, dbz=np.maximum(lone, 0.5 * ones)), PARAMS.types)
+    rays, gates = np.nonzero(spread)
+    assert set(gates) == set(range(90, 111))
+    assert set(rays[gates == 100]) == {*range(6), *range(355, 360)}
+
+
+def test_a_relation_is_fitted_to_gauges():
+    """Amounts made by Z = 200 R^1.6 give it back; noise changes it little; too few are refused."""
+    random = np.random.default_rng(0)
+    dbz = random.uniform(15, 45, (400, 10))
+    caught = ((10 ** (dbz / 10) / 200) ** (1 / 1.6)).mean(axis=1)
+    exact = fit_zr(dbz, caught)
+    assert (exact.b, exact.a) == (1.6, pytest.approx(200, rel=1e-6))
+    noisy = fit_zr(dbz, caught * random.normal(1, 0.2, 400))
+    assert noisy.b == pytest.approx(1.6, abs=0.11)
+    with pytest.raises(ValueError, match="10 hours"):
+        fit_zr(dbz[:10], caught[:10])
 
 
 def real(data_folder, code):
