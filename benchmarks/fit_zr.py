@@ -80,6 +80,9 @@ def main() -> int:
     for name, chosen in types.items():
         print(name, "300 R^1.4", judged(dbz[chosen], caught[chosen], usual.a, usual.b))
         print(name, "250 R^1.2", judged(dbz[chosen], caught[chosen], 250.0, 1.2))
+        if chosen.sum() < 100:
+            print(name, f"{chosen.sum()} gauges are too few to fit and to judge")
+            continue
         whole = fit_zr(dbz[chosen], caught[chosen])
         print(name, f"fitted to all: Z = {whole.a:.0f} R^{whole.b}")
         for side in (half, ~half):
