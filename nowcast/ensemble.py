@@ -166,6 +166,7 @@ def _members(
     nodes = nodes_of(motion, params.node_cells)
     along = directions(nodes)
     missing = np.isnan(last)
+    holes = bool(missing.any())
     first = np.empty(last.shape, np.uint8)
     distances(np.nan_to_num(last), params.wet_mm_h, first)
     states = [
@@ -184,9 +185,9 @@ def _members(
             ) -> None:
                 for member in states[w::workers]:
                     field_now = _rain(scales, member, lead, params, seed, desks[w])
-                    if missing.any():
+                    if holes:
                         field_now[missing] = np.nan
-                    _move(member, lead, params, field_now, desks[w], rates[member.number])
+                    _move(member, lead, params, field_now, desks[w], holes, rates[member.number])
 
             list(pool.map(work, range(workers)))
             yield number, rates
@@ -231,6 +232,7 @@ def _move(
     params: EnsembleParams,
     rain: NDArray[np.float32],
     desk: _Desk,
+    holes: bool,
     out: NDArray[np.float32],
 ) -> None:
     """Follow the member's motion for another step, and bring its rain to where it is by now."""
@@ -239,4 +241,4 @@ def _move(
     )
     spacing = params.node_cells
     follow(lead.motion, lead.along, along, across, spacing, member.displacement, desk.motion)
-    sample(rain, member.displacement, spacing, np.nan, out)
+    sample(rain, member.displacement, spacing, np.nan, holes, out)

@@ -96,10 +96,12 @@ def rain_by_rank(
     for i in range(len(flat)):
         counts[min(np.int32(flat[i]), np.int32(BINS - 1))] += 1
     _rates_at_edges(counts, target, rates)
+    least = target[-1] if len(target) else np.float32(np.inf)
     for i in range(len(flat)):
         k = min(np.uint32(np.int32(flat[i])), np.uint32(BINS - 1))
         low, high = rates[k], rates[k + np.uint32(1)]
-        flat[i] = low + (flat[i] - np.float32(k)) * (high - low)
+        rate = low + (flat[i] - np.float32(k)) * (high - low)
+        flat[i] = rate if rate >= least else np.float32(0)
 
 
 @numba.njit(error_model="numpy")
@@ -107,9 +109,13 @@ def _rates_at_edges(
     counts: NDArray[np.int32], target: NDArray[np.float32], rates: NDArray[np.float32]
 ) -> None:
     """Rate that belongs to each edge of the histogram: that of the rank of a value there."""
-    above = 0
-    wet = len(target)
+    above, wet = 0, len(target)
     rates[BINS] = target[0] if wet else np.float32(0)
     for k in range(BINS - 1, -1, -1):
         above += counts[k]
-        rates[k] = target[above] if above < wet and k > 0 else np.float32(0)
+        if above == 0:
+            rates[k] = rates[BINS]
+        elif above < wet and k > 0:  # an edge lies halfway between two ranks
+            rates[k] = np.float32(0.5) * (target[above - 1] + target[above])
+        else:
+            rates[k] = np.float32(0)

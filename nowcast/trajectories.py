@@ -120,6 +120,7 @@ def sample(
     displacement: NDArray[np.float32],
     spacing: int,
     outside: float,
+    holes: bool,
     out: NDArray[np.float32],
 ) -> None:
     """Value (y, x) of a field at the start of each cell's trajectory, in place of ``out``.
@@ -127,13 +128,16 @@ def sample(
     Parameters
     ----------
     field
-        (y, x), NaN where missing; a point beside missing cells is missing.
+        (y, x), NaN where missing; of the four cells around a point the known ones count, where
+        they hold at least half of the weight.
     displacement
         (2, y, x) cells, at the nodes.
     spacing
         Cells between nodes.
     outside
         Value of what comes from beyond the edge.
+    holes
+        Whether the field has missing cells.
     """
     ny, nx = field.shape
     flat = field.ravel()
@@ -154,6 +158,8 @@ def sample(
                 for c in range(spacing):
                     away[part, i * spacing + c] = edge[part, i] + np.float32(c) * slope
         _sample_row(flat, nx, ny, j, away[0], away[1], outside, out[j])
+        if holes:
+            _fill_row(field, j, away[0], away[1], out[j])
 
 
 @numba.njit(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
@@ -184,3 +190,32 @@ def _sample_row(
         low = flat[a0] + fx * (flat[a1] - flat[a0])
         high = flat[b0] + fx * (flat[b1] - flat[b0])
         out[c] = low + fy * (high - low) if inside else beyond
+
+
+@numba.njit(error_model="numpy")
+def _fill_row(
+    field: NDArray[np.float32],
+    j: int,
+    away_x: NDArray[np.float32],
+    away_y: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Values beside missing cells, from the known of the four around each point."""
+    ny, nx = field.shape
+    for c in range(nx):
+        if not np.isnan(out[c]):
+            continue
+        x, y = np.float32(c) + away_x[c], np.float32(j) + away_y[c]
+        if not (0 <= x <= nx - 1 and 0 <= y <= ny - 1):
+            continue
+        p, q = min(np.int64(x), nx - 2), min(np.int64(y), ny - 2)
+        total, weight = np.float32(0), np.float32(0)
+        for k in range(4):
+            value = field[q + k // 2, p + k % 2]
+            share = np.float32(1) - abs(x - np.float32(p + k % 2))
+            share *= np.float32(1) - abs(y - np.float32(q + k // 2))
+            if not np.isnan(value):
+                total += share * value
+                weight += share
+        if weight >= np.float32(0.5):
+            out[c] = total / weight
