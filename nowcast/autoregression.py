@@ -11,9 +11,7 @@ _LARGEST = 0.9999  # a level that does not change would have no model
 _SMALLEST = 0.0001
 
 
-def scale_correlations(
-    scales_km: NDArray[np.float64], step_min: float
-) -> NDArray[np.float64]:
+def scale_correlations(scales_km: NDArray[np.float64], step_min: float) -> NDArray[np.float64]:
     """Correlations at one and two steps where a sequence is too short to show its own.
 
     The life time of rain grows with its size: 1.6 min km-1.1 along the motion, from the three

@@ -177,12 +177,12 @@ def _members(
     desks = [_Desk(scales, nodes.shape[1:]) for _ in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
         for number in range(1, params.leads + 1):
-            lead = _Lead(number, *scales.observed(number), nodes, along, _deviations(params, number))
+            lead = _Lead(
+                number, *scales.observed(number), nodes, along, _deviations(params, number)
+            )
             rates = np.empty((params.members, *last.shape), np.float32)
 
-            def work(
-                w: int, lead: _Lead = lead, rates: NDArray[np.float32] = rates
-            ) -> None:
+            def work(w: int, lead: _Lead = lead, rates: NDArray[np.float32] = rates) -> None:
                 for member in states[w::workers]:
                     field_now = _rain(scales, member, lead, params, seed, desks[w])
                     if holes:
@@ -236,9 +236,7 @@ def _move(
     out: NDArray[np.float32],
 ) -> None:
     """Follow the member's motion for another step, and bring its rain to where it is by now."""
-    along, across = (
-        f * d for f, d in zip(member.errors, lead.deviations, strict=True)
-    )
+    along, across = (f * d for f, d in zip(member.errors, lead.deviations, strict=True))
     spacing = params.node_cells
     follow(lead.motion, lead.along, along, across, spacing, member.displacement, desk.motion)
     sample(rain, member.displacement, spacing, np.nan, holes, out)
