@@ -60,7 +60,7 @@ def bandpass(shape: tuple[int, int], levels: int) -> NDArray[np.float32]:
     weights /= weights.sum(axis=0)
     weights[:, 0, 0] = 0.0
     weights[0, 0, 0] = 1.0
-    return weights.astype(np.float32)
+    return np.asarray(weights, np.float32)
 
 
 def decompose(field: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,7 +102,8 @@ def level_covariances(
     """
     product = (first * second.conj()).real.astype(np.float64) * multiplicity(shape)
     squared = weights.astype(np.float64) ** 2
-    return np.einsum("kyx,yx->k", squared, product) / float(shape[0] * shape[1]) ** 2
+    total = np.einsum("kyx,yx->k", squared, product)
+    return np.asarray(total / float(shape[0] * shape[1]) ** 2)
 
 
 @dataclass(frozen=True, slots=True)

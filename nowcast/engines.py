@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import ConfigError
+from jinghu.nowcast.cascade import level_count
+from jinghu.nowcast.ensemble import EnsembleParams
+from jinghu.nowcast.scales import to_db
 
 
 def pysteps_motion(frames: NDArray[np.float32], wet_mm_h: float = 0.1) -> NDArray[np.float32]:
@@ -43,6 +46,52 @@ def pysteps_extrapolate(
             allow_nonfinite_values=True,
         )
     return np.asarray(moved, np.float32)
+
+
+def pysteps_steps(
+    frames: NDArray[np.float32],
+    motion: NDArray[np.float32],
+    params: EnsembleParams,
+    seed: int | None,
+) -> NDArray[np.float32]:
+    """STEPS of pysteps, or S-PROG without a seed: (member, lead, y, x) mm/h from (time, y, x).
+
+    Raises
+    ------
+    ConfigError
+        Where pysteps is not installed, has less than three fields, or refuses them.
+    """
+    if len(frames) < 3:
+        raise ConfigError(f"engine pysteps: three fields are needed, not {len(frames)}")
+    known = np.isfinite(frames)
+    db = np.where(known, to_db(frames, params.wet_mm_h), np.nan).astype(np.float64)
+    levels = level_count(frames.shape[1:], params.levels)
+    wet_db = 10.0 * np.log10(params.wet_mm_h)
+    with _quiet():
+        try:
+            from pysteps.nowcasts import sprog, steps
+
+            if seed is None:
+                found = sprog.forecast(
+                    db, motion.astype(np.float64), params.leads, wet_db, n_cascade_levels=levels
+                )[None]
+            else:
+                found = steps.forecast(
+                    db,
+                    motion.astype(np.float64),
+                    params.leads,
+                    n_ens_members=params.members,
+                    n_cascade_levels=levels,
+                    precip_thr=wet_db,
+                    kmperpixel=params.cell_km,
+                    timestep=params.step_min,
+                    seed=seed,
+                )
+        except ImportError as error:
+            raise _missing(error) from None
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"engine pysteps: {' '.join(str(error).split())}") from None
+    return np.where(found < wet_db, 0.0, 10.0 ** (found / 10.0)).astype(np.float32)
 
 
 def _quiet() -> contextlib.redirect_stdout[io.StringIO]:

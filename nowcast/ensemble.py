@@ -6,16 +6,17 @@ Every number depends on seed, member and lead alone, so that the result is the s
 for any number of workers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from jinghu.grid.errors import ConfigError
-from jinghu.nowcast.member_noise import NoiseState, still, step
+from jinghu.nowcast.member_noise import NoiseState, step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
 from jinghu.nowcast.scales import Scales, scales_of
@@ -97,6 +98,38 @@ def ensemble(
     scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
                        params.step_min)  # fmt: skip
     yield from _members(scales, frames[-1], motion, params, seed, workers)
+
+
+def sprog(
+    frames: NDArray[np.float32], motion: NDArray[np.float32], params: EnsembleParams
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Make the deterministic forecast that drops scales as they lose their memory.
+
+    Seed 2003, J. Appl. Meteorol. 42, 381-388. What is left is given the distribution of the last
+    field. Parameters, errors and what is yielded are those of ``ensemble``, with one field
+    (y, x) a lead.
+    """
+    _check(frames, motion, params, 0, 1)
+    scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
+                       params.step_min)  # fmt: skip
+    nodes = nodes_of(motion, params.node_cells)
+    shape = frames.shape[1:]
+    anywhere, missing = np.zeros(shape, np.uint8), np.isnan(frames[-1])
+    displacement, work = np.zeros_like(nodes), np.empty_like(nodes)
+    for lead in range(1, params.leads + 1):
+        parts, mean = scales.observed(lead)
+        spectrum = np.zeros(scales.shape[0] * (scales.shape[1] // 2 + 1), np.complex64)
+        spectrum[scales.model.packed.order] = parts[0] + 1j * parts[1]
+        spectrum[0] = mean
+        left = fft.irfft2(spectrum.reshape(scales.shape[0], -1), scales.shape)
+        rain = np.ascontiguousarray(left[: shape[0], : shape[1]])
+        histogram = np.empty(BINS, np.int32), np.empty(BINS + 1, np.float32)
+        rain_by_rank(rain, anywhere, 1, _RIM_CELLS, scales.target, histogram)
+        rain[missing] = np.nan
+        follow(nodes, nodes, 0.0, 0.0, params.node_cells, displacement, work)
+        rates = np.empty(shape, np.float32)
+        sample(rain, displacement, params.node_cells, np.nan, bool(missing.any()), rates)
+        yield lead, rates
 
 
 def _check(
@@ -217,7 +250,8 @@ def _rain(
     step(scales.model, member.noise, lead.observed, desk.white, parts)
     desk.spectrum[0, 0] = lead.mean
     rows = fft.ifft(desk.spectrum, axis=0, overwrite_x=True)
-    np.fft.irfft(rows, scales.shape[1], axis=1, out=desk.field)
+    # numpy transforms in single precision; what it is typed to give is double.
+    np.fft.irfft(rows, scales.shape[1], axis=1, out=cast("NDArray[np.float64]", desk.field))
     ny, nx = member.distance.shape
     rain = desk.field if desk.field.shape == (ny, nx) else desk.field[:ny, :nx].copy()
     inner = max(1, int((params.step_min / params.cell_km - 1) / 2))

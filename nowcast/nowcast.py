@@ -1,17 +1,19 @@
 """Nowcast of a rain sequence: Dataset in, Dataset out."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.grid.advection import advect, motion_array
-from jinghu.grid.errors import ConfigError, DataError, NotBuiltError
+from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs, check
-from jinghu.nowcast.engines import pysteps_extrapolate, pysteps_motion
+from jinghu.nowcast.engines import pysteps_extrapolate, pysteps_motion, pysteps_steps
+from jinghu.nowcast.ensemble import EnsembleParams, ensemble, sprog
 from jinghu.nowcast.motion import MotionParams, estimate_motion, spacing
+from jinghu.nowcast.sequence import check_order, distinct, frames_at_step, step_of
 
 
 class Method(StrEnum):
@@ -29,6 +31,15 @@ class Engine(StrEnum):
     PYSTEPS = "pysteps"
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How many members an ensemble has, their seed, and the threads that make them."""
+
+    count: int = 24
+    seed: int = 0
+    workers: int = 1
+
+
 def nowcast(
     rain: xr.Dataset,
     *,
@@ -37,8 +48,9 @@ def nowcast(
     method: Method = Method.EXTRAPOLATION,
     engine: Engine = Engine.JINGHU,
     motion: xr.Dataset | None = None,
+    members: Members | None = None,
 ) -> xr.Dataset:
-    """Extrapolate the last field of a sequence.
+    """Nowcast from the last fields of a sequence.
 
     Parameters
     ----------
@@ -51,77 +63,104 @@ def nowcast(
         Lead-time step; that of the sequence by default, whose times must then be at one. A
         single field needs it.
     method, engine
-        Only extrapolation so far.
+        Extrapolation of the last field; S-PROG, which drops scales as they lose their memory;
+        or STEPS, an ensemble that puts noise in their place. Whose code makes it.
     motion
         ``motion_x``, ``motion_y`` in m s-1; estimated from the last quarter of an hour by
         default.
+    members
+        Members of STEPS. All of them are held in memory: ``ensemble.ensemble`` gives them lead by
+        lead.
 
     Returns
     -------
-    ``rainfall_rate(lead_time, y, x)`` with lead 0 first, ``motion_x``, ``motion_y``; scalar
-    ``time`` of the last field; attribute ``degradation`` where something was missing.
+    ``rainfall_rate([member,] lead_time, y, x)`` with lead 0 first, ``motion_x``, ``motion_y``;
+    scalar ``time`` of the last field; attribute ``degradation`` where something was missing.
 
     Raises
     ------
     DataError
         Where the sequence is not regular, or the grid not one of square cells in m.
     ConfigError
-        Where variables, dimensions or units differ, or the lead times are none.
-    NotBuiltError
-        For methods of the ensemble core, which this version does not have yet.
+        Where variables, dimensions or units differ, the lead times are none, or members are asked
+        of a method without any.
     """
-    if method is not Method.EXTRAPOLATION:
-        raise NotBuiltError(f"nowcast method {method.value}: this version only extrapolates")
     check(rain, "rainfall_rate", dims=("time", "y", "x"))
-    spacing(rain)
-    step = _step(rain, step)
+    along_x, _ = spacing(rain)
+    step = step_of(rain, step)
     if leads < 1:
         raise ConfigError(f"a nowcast needs at least one lead time, not {leads}")
+    if members is not None and method is not Method.STEPS:
+        raise ConfigError(f"members are asked of nowcast method {method.value}, which has none")
     seconds = float(step / np.timedelta64(1, "s"))
     last = rain.isel(time=-1)
-    degradation = ""
+    named = []
     if motion is None:
         motion, degradation = motion_of(rain, engine)
+        named.append(degradation)
     rate = last["rainfall_rate"].values.astype(np.float32)
     per_step = motion_array(motion, seconds)
-    if engine is Engine.PYSTEPS:
-        moved = pysteps_extrapolate(rate, per_step, leads)
+    if method is Method.EXTRAPOLATION:
+        rates = _extrapolated(rate, per_step, leads, engine, seconds)
     else:
-        moved = advect(rate, per_step, np.arange(1, leads + 1), substeps=_substeps(seconds))
-    return _result(last, np.concatenate([rate[None], moved]), motion, step, degradation)
+        frames, degradation = frames_at_step(rain, step, per_step, 3)
+        named.append(degradation)
+        chosen = members or Members()
+        params = EnsembleParams(
+            members=chosen.count, leads=leads, cell_km=abs(along_x) / 1e3, step_min=seconds / 60
+        )
+        if method is Method.STEPS:
+            rates = _steps(frames, per_step, params, chosen, engine)
+        else:
+            rates = _sprog(frames, per_step, params, engine)
+    named = [text for text in named if text]
+    return _result(last, rates, motion, step, "; ".join(named))
 
 
-def _step(rain: xr.Dataset, step: np.timedelta64 | None) -> np.timedelta64:
-    """Lead-time step, and whether the times of the sequence are in order."""
-    times = rain["time"].values
-    _check_order(times)
-    gaps = np.diff(times)
-    if step is not None:
-        if not step > np.timedelta64(0):
-            raise ConfigError(f"the lead-time step is {step}, wanted a positive one")
-        return step
-    if gaps.size == 0:
-        raise ConfigError("a single field has no time step: name the lead-time step")
-    for time, gap in zip(times[1:], gaps, strict=True):
-        if gap != gaps[0]:
-            cause = f"the step before {_minute(time)} is another: name the lead-time step"
-            raise DataError("rain sequence", cause)
-    found: np.timedelta64 = gaps[0]
-    return found
+def _extrapolated(
+    rate: NDArray[np.float32],
+    motion: NDArray[np.float32],
+    leads: int,
+    engine: Engine,
+    seconds: float,
+) -> NDArray[np.float32]:
+    """The last field at all leads, (lead, y, x) with lead 0 first."""
+    if engine is Engine.PYSTEPS:
+        moved = pysteps_extrapolate(rate, motion, leads)
+    else:
+        moved = advect(rate, motion, np.arange(1, leads + 1), substeps=_substeps(seconds))
+    return np.concatenate([rate[None], moved])
 
 
-def _check_order(times: NDArray[np.datetime64]) -> None:
-    if times.size == 0:
-        raise DataError("rain sequence", "holds no field")
-    if not np.issubdtype(times.dtype, np.datetime64):
-        raise DataError("rain sequence", f"its times are {times.dtype}, not times in CF units")
-    for time, gap in zip(times[1:], np.diff(times), strict=True):
-        if not gap > np.timedelta64(0):
-            raise DataError("rain sequence", f"its times do not ascend at {_minute(time)}")
+def _sprog(
+    frames: NDArray[np.float32], motion: NDArray[np.float32], params: EnsembleParams, engine: Engine
+) -> NDArray[np.float32]:
+    """S-PROG at all leads, (lead, y, x) with lead 0 first."""
+    if engine is Engine.PYSTEPS:
+        return np.concatenate([frames[-1:], pysteps_steps(frames, motion, params, None)[0]])
+    out = np.empty((params.leads + 1, *frames.shape[1:]), np.float32)
+    out[0] = frames[-1]
+    for lead, rates in sprog(frames, motion, params):
+        out[lead] = rates
+    return out
 
 
-def _minute(time: np.datetime64) -> str:
-    return f"{np.datetime_as_string(time, 'm')}Z"
+def _steps(
+    frames: NDArray[np.float32],
+    motion: NDArray[np.float32],
+    params: EnsembleParams,
+    members: Members,
+    engine: Engine,
+) -> NDArray[np.float32]:
+    """STEPS at all leads, (member, lead, y, x) with lead 0 first."""
+    out = np.empty((params.members, params.leads + 1, *frames.shape[1:]), np.float32)
+    out[:, 0] = frames[-1]
+    if engine is Engine.PYSTEPS:
+        out[:, 1:] = pysteps_steps(frames, motion, params, members.seed)
+        return out
+    for lead, rates in ensemble(frames, motion, params, members.seed, members.workers):
+        out[:, lead] = rates
+    return out
 
 
 def motion_of(
@@ -149,8 +188,8 @@ def motion_of(
         Where times do not ascend, or the grid is not one of square cells in m.
     """
     params = params or MotionParams()
-    _check_order(rain["time"].values)
-    fields, repeated = _distinct(rain)
+    check_order(rain["time"].values)
+    fields, repeated = distinct(rain)
     last = fields.isel(time=-1)
     if fields.sizes["time"] < 2:
         cause = "all fields are the same" if repeated else "one field only"
@@ -164,18 +203,6 @@ def motion_of(
     if not np.any(found["quality"].values > 0):
         return found, "no rain that could be followed: no motion"
     return found, repeated
-
-
-def _distinct(rain: xr.Dataset) -> tuple[xr.Dataset, str]:
-    """Fields that differ from the one before; a feed that stands still shows no motion."""
-    rates = rain["rainfall_rate"].values
-    same = [np.array_equal(a, b, equal_nan=True) for a, b in pairwise(rates)]
-    wet = np.any(rates[1:] > 0, axis=(1, 2))
-    repeats = np.array(same, bool) & wet
-    if not repeats.any():
-        return rain, ""
-    kept = np.concatenate([[True], ~repeats])
-    return rain.isel(time=kept), f"{int(repeats.sum())} fields repeat the one before"
 
 
 def _pysteps_motion(fields: xr.Dataset) -> xr.Dataset:
@@ -204,10 +231,11 @@ def _result(
     step: np.timedelta64,
     degradation: str,
 ) -> xr.Dataset:
-    lead_time = (np.arange(len(rates)) * step).astype("timedelta64[ns]")
+    dims = ("member", "lead_time", "y", "x")[-rates.ndim :]
+    lead_time = (np.arange(rates.shape[-3]) * step).astype("timedelta64[ns]")
     out = xr.Dataset(
         {
-            "rainfall_rate": (("lead_time", "y", "x"), rates, attrs("rainfall_rate")),
+            "rainfall_rate": (dims, rates, attrs("rainfall_rate")),
             "motion_x": motion["motion_x"].variable,
             "motion_y": motion["motion_y"].variable,
         },

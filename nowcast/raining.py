@@ -47,7 +47,7 @@ def distances(rate_mm_h: NDArray[np.float32], wet_mm_h: float, out: NDArray[np.u
                 _nearer(row[shift:], other[: nx - shift], shift)
 
 
-@numba.njit
+@numba.njit(cache=True, nogil=True)
 def _nearer(row: NDArray[np.uint8], other: NDArray[np.uint8], steps: int) -> None:
     """Take the way over a neighbour where it is shorter; written so that it becomes vector code."""
     step = np.uint8(steps)

@@ -8,7 +8,7 @@ from scipy import fft
 
 from jinghu.grid.advection import advect
 from jinghu.nowcast import autoregression
-from jinghu.nowcast.cascade import Packed, bandpass, level_count, level_covariances, pack
+from jinghu.nowcast.cascade import bandpass, level_count, level_covariances, pack
 from jinghu.nowcast.member_noise import NoiseModel, noise_model
 from jinghu.nowcast.noise import noise_filter
 from jinghu.nowcast.raining import distribution

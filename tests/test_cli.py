@@ -243,7 +243,6 @@ def test_refused_inputs_are_named_with_their_cause(jinghu, rain, tmp_path, case)
         (["--engine", "magic"], 2, "magic"),
         (["--leads", "0"], 2, "at least one lead time"),
         (["--step", "-5"], 2, "wanted a positive one"),
-        (["--method", "steps"], 1, "nowcast method steps"),
         (["--members", "20"], 1, "no ensemble yet"),
         (["--seed", "1"], 1, "no ensemble yet"),
     ],

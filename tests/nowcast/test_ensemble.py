@@ -7,7 +7,7 @@ from scipy import fft
 from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.autoregression import stationary, yule_walker
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble
-from jinghu.nowcast.member_noise import still, step
+from jinghu.nowcast.member_noise import step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
 from jinghu.nowcast.scales import scales_of, to_db

@@ -6,10 +6,11 @@ import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from jinghu.grid.errors import ConfigError, DataError, NotBuiltError
+from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
-from jinghu.nowcast import Engine, Method, nowcast
+from jinghu.nowcast import Engine, Members, Method, nowcast
+from jinghu.nowcast.nowcast import motion_of
 
 STEP = np.timedelta64(5, "m")
 ENGINES = [Engine.JINGHU, Engine.PYSTEPS]
@@ -203,10 +204,85 @@ def test_a_grid_in_degrees_is_refused():
         nowcast(degrees, leads=2)
 
 
-@pytest.mark.parametrize("method", [Method.SPROG, Method.STEPS])
-def test_what_is_not_built_says_so(method):
-    with pytest.raises(NotBuiltError, match=f"nowcast method {method.value}"):
-        nowcast(sequence(), leads=2, method=method)
+@pytest.fixture(params=["peer", "ours"])
+def either(request, quiet):
+    return Engine.PYSTEPS if request.param == "peer" else Engine.JINGHU
+
+
+def test_steps_gives_members(either):
+    out = nowcast(
+        sequence(), leads=3, method=Method.STEPS, engine=either, members=Members(4, seed=2)
+    )
+    assert out["rainfall_rate"].dims == ("member", "lead_time", "y", "x")
+    assert out["rainfall_rate"].shape == (4, 4, 130, 150)
+    assert out["rainfall_rate"].dtype == np.float32
+    assert "degradation" not in out.attrs
+    first = sequence()["rainfall_rate"].values[-1]
+    for member in out["rainfall_rate"].values:
+        np.testing.assert_array_equal(member[0], first)
+        assert np.nanmax(member[3]) <= first.max() * 1.001
+    inner = out["rainfall_rate"].values[:, 3, 30:-30, 30:-30].mean(axis=0)
+    truth = sequence(7)["rainfall_rate"].values[-1, 30:-30, 30:-30]
+    assert np.corrcoef(inner.ravel(), truth.ravel())[0, 1] > 0.6
+
+
+def test_sprog_of_rain_that_keeps_its_shape_is_extrapolation(either):
+    out = nowcast(sequence(), leads=3, method=Method.SPROG, engine=either)
+    moved = nowcast(sequence(), leads=3, engine=either)
+    a, b = (o["rainfall_rate"].values[3, 30:-30, 30:-30].ravel() for o in (out, moved))
+    assert np.corrcoef(a, b)[0, 1] > 0.9
+
+
+def test_sprog_is_the_peers(quiet):
+    """Same motion, rain that changes: the same scales are dropped, at every lead."""
+    rain = sequence(3)
+    changing = rain["rainfall_rate"].values
+    changing *= np.stack([np.exp(0.5 * showers(seed=k) ** 0.3) for k in (7, 8, 9)])
+    motion, _ = motion_of(rain)
+    ours, theirs = (
+        nowcast(rain, leads=6, method=Method.SPROG, engine=e, motion=motion)["rainfall_rate"]
+        for e in (Engine.JINGHU, Engine.PYSTEPS)
+    )
+    for lead in (1, 6):
+        a, b = ours.values[lead], theirs.values[lead]
+        known = np.isfinite(a) & np.isfinite(b)
+        off = np.log10(np.maximum(a[known], 0.1)) - np.log10(np.maximum(b[known], 0.1))
+        assert np.sqrt((off**2).mean()) < 0.1
+        assert abs(np.mean(a[known] >= 1.0) - np.mean(b[known] >= 1.0)) < 0.005
+
+
+def test_the_seed_decides_and_workers_do_not():
+    def rates(seed, workers):
+        chosen = Members(3, seed, workers)
+        return nowcast(sequence(), leads=2, method=Method.STEPS, members=chosen)["rainfall_rate"]
+
+    np.testing.assert_array_equal(rates(1, 1), rates(1, 2))
+    assert not np.array_equal(rates(1, 1), rates(2, 1), equal_nan=True)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_an_ensemble_of_few_fields_names_what_it_took_instead(n):
+    out = nowcast(sequence(n), leads=2, step=STEP, method=Method.STEPS, members=Members(2))
+    assert f"{n} of 3 fields at the step" in out.attrs["degradation"]
+    assert np.isfinite(out["rainfall_rate"].values[:, 2, 40:90, 40:110]).all()
+
+
+def test_an_ensemble_of_irregular_fields_takes_those_near_the_step():
+    rain = sequence(6).isel(time=[0, 3, 5])
+    out = nowcast(rain, leads=2, step=STEP * 2, method=Method.STEPS, members=Members(2))
+    assert "degradation" not in out.attrs
+    lone = nowcast(rain, leads=2, step=STEP, method=Method.STEPS, members=Members(2))
+    assert "1 of 3 fields" in lone.attrs["degradation"]
+
+
+def test_members_are_asked_of_steps_only():
+    with pytest.raises(ConfigError, match="nowcast method sprog, which has none"):
+        nowcast(sequence(), leads=2, method=Method.SPROG, members=Members(3))
+
+
+def test_the_peer_needs_three_fields(quiet):
+    with pytest.raises(ConfigError, match="three fields are needed, not 2"):
+        nowcast(sequence(2), leads=2, method=Method.STEPS, engine=Engine.PYSTEPS)
 
 
 def test_the_input_is_left_alone():

@@ -1,0 +1,116 @@
+"""Probabilities of exceedance from the members of an ensemble.
+
+Twenty members are few: a cell where three of them exceed a threshold has a probability between 5
+and 30 %. What a member holds nearby is as good a guess, the more so the longer the lead, so that
+the shares are averaged over a neighbourhood that grows with lead time (Theis et al. 2005,
+Meteorol. Appl. 12, 257-268; Schwartz & Sobash 2017, Mon. Weather Rev. 145, 3397-3418).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from jinghu.grid.errors import ConfigError
+
+_MIN_MEMBERS = 0.5  # share of the members that must know a cell
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityParams:
+    """Parameters of the probabilities.
+
+    Parameters
+    ----------
+    thresholds_mm_h
+        Rates whose exceedance is asked for, ascending.
+    neighbourhood_km_h
+        Growth of the standard deviation of the neighbourhood with lead time; 0 leaves it out.
+    """
+
+    thresholds_mm_h: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0, 20.0)
+    neighbourhood_km_h: float = 4.0
+
+
+def probabilities(
+    leads: Iterable[tuple[int, NDArray[np.float32]]],
+    params: ProbabilityParams,
+    cell_km: float,
+    step_min: float,
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Probabilities of exceedance, lead by lead as the ensemble comes.
+
+    Parameters
+    ----------
+    leads
+        Lead in steps and (members, y, x) rates in mm/h, NaN = missing.
+    params, cell_km, step_min
+        Thresholds and neighbourhood; size of a cell; time between leads.
+
+    Yields
+    ------
+    Lead and (threshold, y, x), NaN where less than half of the members know the cell.
+    """
+    for lead, rates in leads:
+        shares = exceedance(rates, params.thresholds_mm_h)
+        sigma_km = params.neighbourhood_km_h * lead * step_min / 60.0
+        yield lead, neighbourhood(shares, sigma_km / cell_km)
+
+
+def exceedance(rates: NDArray[np.float32], thresholds_mm_h: Sequence[float]) -> NDArray[np.float32]:
+    """Share of the members (members, y, x) at or above each threshold: (threshold, y, x).
+
+    NaN where less than half of the members know the cell. ConfigError where thresholds do not
+    ascend or there is none.
+    """
+    thresholds = np.asarray(thresholds_mm_h, np.float32)
+    if thresholds.size == 0 or not (np.diff(thresholds) > 0).all():
+        raise ConfigError(f"thresholds must ascend, not {list(thresholds_mm_h)}")
+    members = rates.shape[0]
+    flat = np.ascontiguousarray(rates, np.float32).reshape(members, -1)
+    out = np.zeros((len(thresholds), flat.shape[1]), np.float32)
+    _count(flat, thresholds, _MIN_MEMBERS * members, out)
+    return out.reshape(len(thresholds), *rates.shape[1:])
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(
+    rates: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+    least: float,
+    out: NDArray[np.float32],
+) -> None:
+    known = np.zeros(rates.shape[1], np.float32)
+    one, zero = np.float32(1), np.float32(0)
+    for m in range(rates.shape[0]):
+        row = rates[m]
+        for i in range(len(row)):
+            known[i] += one if row[i] == row[i] else zero
+        for t in range(len(thresholds)):
+            limit, count = thresholds[t], out[t]
+            for i in range(len(row)):
+                count[i] += one if row[i] >= limit else zero
+    for t in range(len(thresholds)):
+        for i in range(len(known)):
+            enough = known[i] > zero and known[i] >= least
+            out[t, i] = out[t, i] / known[i] if enough else np.float32(np.nan)
+
+
+def neighbourhood(shares: NDArray[np.float32], sigma_cells: float) -> NDArray[np.float32]:
+    """Averages (threshold, y, x) over the known cells around each, with Gaussian weights.
+
+    Missing cells stay missing and count for none of their neighbours.
+    """
+    if sigma_cells < 0.5:
+        return shares
+    known = np.isfinite(shares)
+    weight = gaussian_filter(known[0].astype(np.float32), sigma_cells, mode="constant", truncate=3)
+    out = np.empty_like(shares)
+    for share, mean in zip(shares, out, strict=True):
+        total = gaussian_filter(np.nan_to_num(share), sigma_cells, mode="constant", truncate=3)
+        np.divide(total, np.maximum(weight, np.float32(1e-6)), out=mean)
+    out[~known] = np.nan
+    return np.clip(out, 0.0, 1.0, out=out)

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from jinghu.grid.errors import ConfigError
+from jinghu.nowcast.probabilities import (
+    ProbabilityParams,
+    exceedance,
+    neighbourhood,
+    probabilities,
+)
+
+RATES = hnp.arrays(
+    np.float32, (5, 6, 7), elements=st.floats(0, 50, width=32) | st.just(float("nan"))
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(RATES)
+def test_shares_are_those_of_the_members_that_know_the_cell(rates):
+    found = exceedance(rates, [1.0, 10.0])
+    known = np.isfinite(rates).sum(axis=0)
+    for share, limit in zip(found, (1.0, 10.0), strict=True):
+        counted = (rates >= limit).sum(axis=0)
+        np.testing.assert_array_equal(np.isnan(share), known < 2.5)
+        held = known >= 2.5
+        np.testing.assert_allclose(share[held], counted[held] / known[held], rtol=1e-6)
+    held = np.isfinite(found[0])
+    assert (found[0][held] >= found[1][held]).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(RATES, st.floats(0, 3))
+def test_neighbourhoods_keep_order_bounds_and_missing_cells(rates, sigma):
+    shares = exceedance(rates, [1.0, 10.0])
+    found = neighbourhood(shares, sigma)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(shares))
+    held = np.isfinite(found[0])
+    assert (found[0][held] >= found[1][held] - 1e-6).all()
+    assert ((found[:, held] >= 0) & (found[:, held] <= 1)).all()
+
+
+def test_a_constant_share_stays_as_it_is_also_beside_missing_cells():
+    shares = np.full((1, 20, 20), 0.4, np.float32)
+    shares[0, 5:9, 5:9] = np.nan
+    found = neighbourhood(shares, 2.0)
+    np.testing.assert_allclose(found[np.isfinite(found)], 0.4, rtol=1e-5)
+
+
+def test_the_neighbourhood_grows_with_the_lead():
+    """One wet cell of one member: the peak falls as 1 / (2 pi sigma^2), the sum stays."""
+    rates = np.zeros((1, 101, 101), np.float32)
+    rates[0, 50, 50] = 3.0
+    params = ProbabilityParams((1.0,), neighbourhood_km_h=4.0)
+    leads = [(12, rates), (24, rates)]
+    found = [p[0] for _, p in probabilities(leads, params, cell_km=1.0, step_min=5.0)]
+    for share, sigma in zip(found, (4.0, 8.0), strict=True):
+        np.testing.assert_allclose(share[50, 50], 1 / (2 * np.pi * sigma**2), rtol=0.03)
+        np.testing.assert_allclose(share.sum(), 1.0, rtol=0.01)
+
+
+@pytest.mark.parametrize("thresholds", [[], [5.0, 1.0], [1.0, 1.0]])
+def test_thresholds_that_do_not_ascend_are_refused(thresholds):
+    with pytest.raises(ConfigError, match="thresholds must ascend"):
+        exceedance(np.zeros((2, 3, 3), np.float32), thresholds)
