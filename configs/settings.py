@@ -92,6 +92,10 @@ class RadarSettings(_Frozen):
     zr_b: float = 1.4
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
+    calibration: Literal["off", "monitor", "correct"] = Field(
+        "correct",
+        description="compare the radars with one another; take off what one is found to be off",
+    )
 
 
 class MergeSettings(_Frozen):
