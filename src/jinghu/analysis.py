@@ -1,6 +1,6 @@
 """From decoded volumes to mosaics and motion: where radar, nowcast and grid meet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from jinghu.calibrate import Seen, seen_by
 from jinghu.configs.settings import RadarSettings
 from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import Method, State, attrs
@@ -18,6 +19,7 @@ from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
 from jinghu.radar.columns import ColumnParams, columns_on_grid
+from jinghu.radar.monitor import Correction
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.qpe import QpeParams
 from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
@@ -54,13 +56,30 @@ class Analysis:
         return rates_at(times, earlier, _instant(self.mosaic), per_second)
 
 
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """What all volumes give.
+
+    Parameters
+    ----------
+    rains
+        One a volume, in order of time.
+    columns, seen
+        Of each radar's newest volume: its columns; what it tells of the radar's calibration.
+    """
+
+    rains: list[xr.Dataset]
+    columns: list[xr.Dataset]
+    seen: list[Seen]
+
+
 def rain_of_radars(
     volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
 
     def rain(volume: Volume) -> xr.Dataset:
-        return rain_on_grid(volume, spec, _rain_params(settings, volume.time.month))
+        return rain_on_grid(volume, spec, rain_params(settings, volume.time.month))
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         rains = list(pool.map(rain, volumes))
@@ -68,23 +87,44 @@ def rain_of_radars(
 
 
 def scans_of_radars(
-    volumes: Sequence[Volume], spec: GridSpec, settings: RadarSettings, workers: int = _WORKERS
-) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
-    """Rain of every volume, in order of time, and the columns of each radar's newest."""
-    column_params = _column_params(settings)
+    volumes: Sequence[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    workers: int = _WORKERS,
+    corrected: Mapping[str, Correction] | None = None,
+) -> Scans:
+    """Rain of every volume, and more of each radar's newest.
+
+    Parameters
+    ----------
+    volumes, spec, settings, workers
+        As decoded; the working grid; how rain is made; threads.
+    corrected
+        What is done about the calibration of radars, by their codes.
+    """
+    known = corrected or {}
+    of_columns = _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
 
-    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None]:
-        params = _rain_params(settings, volume.time.month)
-        rain, scan = rain_and_scan(volume, spec, params)
+    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None, Seen | None]:
+        done = known.get(volume.site.code, Correction())
+        params = rain_params(settings, volume.time.month)
+        rain, scan = rain_and_scan(volume, spec, params, done.total_db)
+        if done.trust < 1.0:
+            rain["quality"] *= np.float32(done.trust)
         if newest[volume.site.code] is not volume:
-            return rain, None
-        return rain, columns_on_grid(volume, scan, spec, column_params)
+            return rain, None, None
+        columns = columns_on_grid(volume, scan, spec, of_columns)
+        watched = settings.calibration != "off"
+        return rain, columns, seen_by(volume, scan, spec, done.total_db) if watched else None
 
     with ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(products, volumes))
-    rains = sorted((rain for rain, _ in found), key=_order)
-    return rains, [columns for _, columns in found if columns is not None]
+    return Scans(
+        sorted((rain for rain, _, _ in found), key=_order),
+        [columns for _, columns, _ in found if columns is not None],
+        [seen for _, _, seen in found if seen is not None],
+    )
 
 
 def columns_at(
@@ -99,7 +139,8 @@ def columns_at(
     return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
 
 
-def _rain_params(settings: RadarSettings, month: int) -> RainParams:
+def rain_params(settings: RadarSettings, month: int) -> RainParams:
+    """Return how the settings of an installation make rain in a month."""
     relations = settings.relation(month)
     table = ZRTable(*(ZRRelation(of.a, of.b, settings.hail_cap_dbz) for of in relations))
     return RainParams(

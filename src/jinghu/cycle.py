@@ -12,6 +12,13 @@ from rich.console import Console
 
 from jinghu.alerting import WarningOutcome, warn, warning_levels
 from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars
+from jinghu.calibrate import (
+    calibration_after,
+    calibration_before,
+    calibration_rows,
+    corrections,
+    name_calibration,
+)
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
 from jinghu.grid.accumulation import window_amounts
@@ -24,6 +31,7 @@ from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
 from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
+from jinghu.radar.monitor import to_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.stages import StageLog
@@ -67,10 +75,14 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         ingested = ingest(settings, inputs, store, log)
     with log.stage("rain"):
-        rains, scanned = scans_of_radars(ingested.volumes, working, settings.radar)
+        known = calibration_before(store, inputs.time, log)
+        done = corrections(known, inputs.time, settings.radar)
+        scans = scans_of_radars(ingested.volumes, working, settings.radar, corrected=done)
     with log.stage("analysis"):
-        analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
-        columns = columns_at(scanned, inputs.time, analysis.motion, working, settings.radar)
+        analysis, stale = analysis_of(scans.rains, settings, inputs.time, store, log)
+        columns = columns_at(scans.columns, inputs.time, analysis.motion, working, settings.radar)
+        calibration = calibration_after(scans.seen, analysis.mosaic, analysis.motion, known)
+        name_calibration(calibration, scans.seen, done, log)
     with log.stage("merge"):
         rainfall = merge_rainfall(
             analysis,
@@ -97,12 +109,15 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             working_grid(rates, windows, rainfall, analysis.motion, columns),
             flows.dataset,
         )
-        published = publish(store, cycle, products, manifest_of(settings, inputs, ingested, log))
+        manifest = manifest_of(settings, inputs, ingested, log)
+        manifest["calibration"] = calibration_rows(calibration, done)
+        published = publish(store, cycle, products, manifest)
         record_analysis(store, rainfall.analysis, inputs.time, step)
         state = {
             "rain": rainfall.best,
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
+            "calibration": to_dataset(calibration),
         }
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
