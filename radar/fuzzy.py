@@ -98,9 +98,9 @@ def score(
 
 
 def without_non_weather(
-    sweep: PolarSweep, drop_db: NDArray[np.float32] | None, params: FuzzyParams
+    sweep: PolarSweep, found: NDArray[np.float32], params: FuzzyParams
 ) -> NDArray[np.float32]:
-    """Reflectivity in which echo that is not of weather is missing; dry stays dry."""
+    """Reflectivity in which echo that is not of weather by its `score` is missing; dry stays."""
     limit = params.decision_single if sweep.dual is None else params.decision
-    bad = score(sweep, drop_db, params) > limit
+    bad = found > limit
     return np.where(bad & (sweep.dbz > DRY_DBZ), np.float32(np.nan), sweep.dbz)

@@ -38,7 +38,7 @@ def made(*, total=False, dual=False):
 def test_ground_goes_rain_and_dry_stay(total, dual):
     sweep = made(total=total, dual=dual)
     assert has_evidence(sweep)
-    found = without_non_weather(sweep, None, FuzzyParams())
+    found = without_non_weather(sweep, score(sweep, None, FuzzyParams()), FuzzyParams())
     assert np.isnan(found[:, 2:38]).mean() > 0.97
     np.testing.assert_array_equal(found[:, 52:98], sweep.dbz[:, 52:98])
     np.testing.assert_array_equal(found[DRY], DRY_DBZ)
