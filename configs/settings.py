@@ -92,6 +92,9 @@ class RadarSettings(_Frozen):
     zr_b: float = 1.4
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
+    clutter_maps: ConfigPath | None = Field(
+        None, description="folder of maps that jinghu clutter learn wrote; none where absent"
+    )
 
 
 class MergeSettings(_Frozen):

@@ -19,10 +19,11 @@ from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
 from jinghu.radar.columns import ColumnParams, columns_on_grid
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
-from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
+from jinghu.radar.rain import UNKNOWN, RainParams, Surroundings, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
 from jinghu.radar.zr import ZRRelation
 from jinghu.stages import StageLog
+from jinghu.surroundings import KnownSites
 
 _WORKERS = 2
 _MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
@@ -54,30 +55,46 @@ class Analysis:
 
 
 def rain_of_radars(
-    volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
+    volumes: Iterable[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    known: KnownSites | None = None,
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
     params = _rain_params(settings)
+    given = list(volumes)
+    around = [_around(volume, known) for volume in given]
+
+    def one(volume: Volume, surroundings: Surroundings) -> xr.Dataset:
+        return rain_on_grid(volume, spec, params, surroundings)
+
     with ThreadPoolExecutor(_WORKERS) as pool:
-        rains = list(pool.map(lambda volume: rain_on_grid(volume, spec, params), volumes))
+        rains = list(pool.map(one, given, around))
     return sorted(rains, key=_order)
 
 
 def scans_of_radars(
-    volumes: Sequence[Volume], spec: GridSpec, settings: RadarSettings, workers: int = _WORKERS
+    volumes: Sequence[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    workers: int = _WORKERS,
+    known: KnownSites | None = None,
 ) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
     """Rain of every volume, in order of time, and the columns of each radar's newest."""
     rain_params, column_params = _rain_params(settings), _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
+    around = [_around(volume, known) for volume in volumes]
 
-    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None]:
-        rain, scan = rain_and_scan(volume, spec, rain_params)
+    def products(
+        volume: Volume, surroundings: Surroundings
+    ) -> tuple[xr.Dataset, xr.Dataset | None]:
+        rain, scan = rain_and_scan(volume, spec, rain_params, surroundings)
         if newest[volume.site.code] is not volume:
             return rain, None
         return rain, columns_on_grid(volume, scan, spec, column_params)
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(products, volumes))
+        found = list(pool.map(products, volumes, around))
     rains = sorted((rain for rain, _ in found), key=_order)
     return rains, [columns for _, columns in found if columns is not None]
 
@@ -92,6 +109,10 @@ def columns_at(
     """Columns of all radars at the analysis time."""
     merge = MosaicParams(stale_after_s=settings.stale_after_min * 60.0)
     return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
+
+
+def _around(volume: Volume, known: KnownSites | None) -> Surroundings:
+    return UNKNOWN if known is None else known.around(volume)
 
 
 def _rain_params(settings: RadarSettings) -> RainParams:

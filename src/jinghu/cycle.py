@@ -27,6 +27,7 @@ from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, writ
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.stages import StageLog
+from jinghu.surroundings import read_surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         ingested = ingest(settings, inputs, store, log)
     with log.stage("rain"):
-        rains, scanned = scans_of_radars(ingested.volumes, working, settings.radar)
+        known = read_surroundings(settings, ingested.volumes, log)
+        rains, scanned = scans_of_radars(ingested.volumes, working, settings.radar, known=known)
     with log.stage("analysis"):
         analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
         columns = columns_at(scanned, inputs.time, analysis.motion, working, settings.radar)
