@@ -268,7 +268,10 @@ def clutter_learn(
     files: Annotated[list[Path], typer.Argument(help="Radar volumes of dry times.")],
     out: Annotated[Path, typer.Option(help="Folder of the maps, as radar.clutter_maps names it.")],
     dry: Annotated[
-        bool, typer.Option("--dry", help="All are dry: they were looked at. A new map needs it.")
+        bool,
+        typer.Option(
+            "--dry", help="All are dry: looked at. Much ground needs it until it is known."
+        ),
     ] = False,
     sites: Annotated[Path | None, typer.Option(help="Site table; the shipped one else.")] = None,
     as_json: JsonOption = False,
