@@ -58,7 +58,7 @@ def scanned(
 
     def one(volume: Volume) -> tuple[xr.Dataset, Levels]:
         offset = offsets.get(volume.site.code, 0.0)
-        rain, scan = rain_and_scan(volume, spec, params, offset)
+        rain, scan = rain_and_scan(volume, spec, params, offset_db=offset)
         return rain, levels_on_grid(volume, scan, spec, OverlapParams(), offset)
 
     with ThreadPoolExecutor(2) as pool:

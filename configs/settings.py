@@ -113,6 +113,9 @@ class RadarSettings(_Frozen):
         "correct",
         description="compare the radars with one another; take off what one is found to be off",
     )
+    clutter_maps: ConfigPath | None = Field(
+        None, description="folder of maps that jinghu clutter learn wrote; none where absent"
+    )
 
     def relation(self, month: int) -> tuple[ZRSettings, ZRSettings]:
         """Relations of stratiform and convective rain in a month."""

@@ -22,10 +22,11 @@ from jinghu.radar.columns import ColumnParams, columns_on_grid
 from jinghu.radar.monitor import Correction
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.qpe import QpeParams
-from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
+from jinghu.radar.rain import UNKNOWN, RainParams, Surroundings, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
 from jinghu.radar.zr import ZRRelation, ZRTable
 from jinghu.stages import StageLog
+from jinghu.surroundings import KnownSites
 
 _WORKERS = 2
 _MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
@@ -74,12 +75,16 @@ class Scans:
 
 
 def rain_of_radars(
-    volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
+    volumes: Iterable[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    known: KnownSites | None = None,
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
 
     def rain(volume: Volume) -> xr.Dataset:
-        return rain_on_grid(volume, spec, rain_params(settings, volume.time.month))
+        params = rain_params(settings, volume.time.month)
+        return rain_on_grid(volume, spec, params, _around(volume, known))
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         rains = list(pool.map(rain, volumes))
@@ -91,6 +96,7 @@ def scans_of_radars(
     spec: GridSpec,
     settings: RadarSettings,
     workers: int = _WORKERS,
+    known: KnownSites | None = None,
     corrected: Mapping[str, Correction] | None = None,
 ) -> Scans:
     """Rain of every volume, and more of each radar's newest.
@@ -99,17 +105,21 @@ def scans_of_radars(
     ----------
     volumes, spec, settings, workers
         As decoded; the working grid; how rain is made; threads.
+    known
+        What is known of the sites' surroundings.
     corrected
         What is done about the calibration of radars, by their codes.
     """
-    known = corrected or {}
     of_columns = _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
+    around = [_around(volume, known) for volume in volumes]
 
-    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None, Seen | None]:
-        done = known.get(volume.site.code, Correction())
+    def products(
+        volume: Volume, surroundings: Surroundings
+    ) -> tuple[xr.Dataset, xr.Dataset | None, Seen | None]:
+        done = (corrected or {}).get(volume.site.code, Correction())
         params = rain_params(settings, volume.time.month)
-        rain, scan = rain_and_scan(volume, spec, params, done.total_db)
+        rain, scan = rain_and_scan(volume, spec, params, surroundings, done.total_db)
         if done.trust < 1.0:
             rain["quality"] *= np.float32(done.trust)
         if newest[volume.site.code] is not volume:
@@ -119,7 +129,7 @@ def scans_of_radars(
         return rain, columns, seen_by(volume, scan, spec, done.total_db) if watched else None
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(products, volumes))
+        found = list(pool.map(products, volumes, around))
     return Scans(
         sorted((rain for rain, _, _ in found), key=_order),
         [columns for _, columns, _ in found if columns is not None],
@@ -148,6 +158,10 @@ def rain_params(settings: RadarSettings, month: int) -> RainParams:
         qpe=QpeParams(freezing_level_m=settings.freezing_level_m),
         max_range_m=settings.max_range_km * 1000.0,
     )
+
+
+def _around(volume: Volume, known: KnownSites | None) -> Surroundings:
+    return UNKNOWN if known is None else known.around(volume)
 
 
 def _column_params(settings: RadarSettings) -> ColumnParams:

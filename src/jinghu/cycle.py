@@ -35,6 +35,7 @@ from jinghu.radar.monitor import to_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.stages import StageLog
+from jinghu.surroundings import read_surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,12 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         ingested = ingest(settings, inputs, store, log)
     with log.stage("rain"):
+        sites = read_surroundings(settings, ingested.volumes, log)
         known = calibration_before(store, inputs.time, log)
         done = corrections(known, inputs.time, settings.radar)
-        scans = scans_of_radars(ingested.volumes, working, settings.radar, corrected=done)
+        scans = scans_of_radars(
+            ingested.volumes, working, settings.radar, known=sites, corrected=done
+        )
     with log.stage("analysis"):
         analysis, stale = analysis_of(scans.rains, settings, inputs.time, store, log)
         columns = columns_at(scans.columns, inputs.time, analysis.motion, working, settings.radar)
