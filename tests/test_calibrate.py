@@ -21,6 +21,7 @@ from jinghu.configs.settings import CONFIGS, RadarSettings
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.store import Store
+from jinghu.radar.monitor import Calibration
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.simulate import make_network, scan_all
@@ -61,7 +62,9 @@ def volumes(network):
 
 def cycles(volumes, settings):
     """What is known after, and done in, each cycle, and what was named."""
-    known, told, motion = {}, [], None
+    known: dict[str, Calibration] = {}
+    told: list[tuple[object, ...]] = []
+    motion = None
     for time, scanned in zip(TIMES, volumes, strict=True):
         log = StageLog(Console(quiet=True))
         done = corrections(known, time, settings)
@@ -136,7 +139,9 @@ def test_a_cycle_publishes_and_keeps_it(event, tmp_path):
     inputs = CycleInputs(event.time, event.time, [settings.inputs.radar], settings.inputs.stations)
     run_cycle(settings, inputs, Console(quiet=True))
     store = Store(settings.store)
-    rows = store.latest().manifest()["calibration"]
+    latest = store.latest()
+    assert latest is not None
+    rows = latest.manifest()["calibration"]
     assert json.dumps(rows, allow_nan=False)
     assert {row["radar"] for row in rows} <= set(event.radars)
     assert rows

@@ -121,7 +121,7 @@ def test_each_shadow_is_computed_once_and_both_ways_to_rain_agree(tmp_path, log)
     assert [s.elevation_deg for s in first.shadows] == [0.5, 1.5]
     assert all(a is b for a, b in zip(first.shadows, second.shadows, strict=True))
     (one,) = rain_of_radars([made], SPEC, settings.radar, known)
-    (other,), _ = scans_of_radars([made], SPEC, settings.radar, known=known)
+    (other,) = scans_of_radars([made], SPEC, settings.radar, known=known).rains
     assert one.identical(other)
 
 

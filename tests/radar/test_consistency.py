@@ -18,7 +18,7 @@ from jinghu.radar.simulator.scan import tables
 
 PARAMS = ConsistencyParams()
 TABLES = tables("SX")
-RAYS, GATES, GATE_M = 90, 320, 250.0
+RAYS, GATES, GATE_M = 180, 320, 250.0
 # Gourley et al. (2009, J. Atmos. Oceanic Technol. 26, 689-703), table 4: 1e5 KDP / Z by ZDR.
 GOURLEY = {
     "S": (3.696, -1.963, 0.504, -0.051),

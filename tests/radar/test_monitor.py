@@ -118,6 +118,7 @@ def test_a_wet_radar_without_neighbours_is_in_doubt():
     for before in (None, KNOWN):
         wet = unseen("A", before, START + STEP, True, PARAMS)
         assert correction(wet, START + 2 * STEP, PARAMS, apply=True).trust == 0.5
+        assert wet is not None
         (text,) = sentences(wet, Correction(trust=0.5), PARAMS)
         assert text == "radar A has rain on it and no neighbour to compare: weighs less"
 
@@ -154,7 +155,7 @@ known_radars = st.dictionaries(
 @settings(deadline=None, max_examples=30)
 def test_the_state_is_read_back(rows):
     known = {
-        code: Calibration(code, *row[:-1], START + timedelta(seconds=row[-1]))
+        code: Calibration(*(code, *row[:7], START + timedelta(seconds=row[7])))
         for code, row in rows.items()
     }
     found = from_dataset(to_dataset(known))

@@ -53,6 +53,7 @@ def seen(site, field, seconds=0.0, applied=0.0):
 
 def test_the_difference_of_uniform_rain_is_that_of_the_radars():
     found = compare(seen(SITE, uniform(30.0)), seen(OTHER, uniform(33.0)), PARAMS)
+    assert found is not None
     assert (found.first, found.second) == ("ZSIM1", "ZSIM9")
     assert found.difference_db == pytest.approx(-3.0, abs=1e-4)
     assert found.spread_db == pytest.approx(0.0, abs=1e-4)
@@ -105,11 +106,12 @@ def test_noise_at_the_threshold_does_not_favour_the_radar_that_reads_high():
     """Rain about the lower limit, 4 dB of noise in either radar: the median stays what it is."""
     random = np.random.default_rng(0)
     one, other = seen(SITE, uniform(20.0)), seen(OTHER, uniform(20.0))
-    noisy = [
+    one, other = (
         replace(s, dbz=s.dbz + random.normal(off, 4.0, s.dbz.shape).astype(np.float32))
         for s, off in ((one, 2.0), (other, 0.0))
-    ]
-    found = compare(*noisy, PARAMS)
+    )
+    found = compare(one, other, PARAMS)
+    assert found is not None
     assert found.difference_db == pytest.approx(2.0, abs=0.5)
 
 
