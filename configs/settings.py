@@ -109,7 +109,7 @@ class RadarSettings(_Frozen):
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
     freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
-    calibration: Literal["off", "monitor", "correct"] = Field(
+    calibration: Literal["none", "monitor", "correct"] = Field(
         "correct",
         description="compare the radars with one another; take off what one is found to be off",
     )

@@ -119,7 +119,7 @@ def test_it_is_corrected_from_the_next_cycle_on_and_named(followed):
 def test_monitoring_alone_changes_no_rain(volumes):
     last = cycles(volumes["bad"], RadarSettings(calibration="monitor"))[-1]
     assert any(d.endswith("not corrected") for d in last[2])
-    off = scans_of_radars(volumes["bad"][-1], SPEC, RadarSettings(calibration="off"))
+    off = scans_of_radars(volumes["bad"][-1], SPEC, RadarSettings(calibration="none"))
     assert off.seen == []
     for one, other in zip(last[3].rains, off.rains, strict=True):
         xr.testing.assert_identical(one, other)

@@ -125,7 +125,7 @@ def scans_of_radars(
         if newest[volume.site.code] is not volume:
             return rain, None, None
         columns = columns_on_grid(volume, scan, spec, of_columns)
-        watched = settings.calibration != "off"
+        watched = settings.calibration != "none"
         return rain, columns, seen_by(volume, scan, spec, done.total_db) if watched else None
 
     with ThreadPoolExecutor(workers) as pool:
