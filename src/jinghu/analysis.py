@@ -88,7 +88,7 @@ def rain_of_radars(
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         rains = list(pool.map(rain, volumes))
-    return sorted(rains, key=_order)
+    return in_order(rains)
 
 
 def scans_of_radars(
@@ -120,8 +120,6 @@ def scans_of_radars(
         done = (corrected or {}).get(volume.site.code, Correction())
         params = rain_params(settings, volume.time.month)
         rain, scan = rain_and_scan(volume, spec, params, surroundings, done.total_db)
-        if done.trust < 1.0:
-            rain["quality"] *= np.float32(done.trust)
         if newest[volume.site.code] is not volume:
             return rain, None, None
         columns = columns_on_grid(volume, scan, spec, of_columns)
@@ -131,7 +129,7 @@ def scans_of_radars(
     with ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(products, volumes, around))
     return Scans(
-        sorted((rain for rain, _, _ in found), key=_order),
+        in_order(rain for rain, _, _ in found),
         [columns for _, columns, _ in found if columns is not None],
         [seen for _, _, seen in found if seen is not None],
     )
@@ -166,6 +164,21 @@ def _around(volume: Volume, known: KnownSites | None) -> Surroundings:
 
 def _column_params(settings: RadarSettings) -> ColumnParams:
     return ColumnParams(max_range_m=settings.max_range_km * 1000.0)
+
+
+def weighed(rains: Iterable[xr.Dataset], corrected: Mapping[str, Correction]) -> list[xr.Dataset]:
+    """Rain of scans in order of time, that of radars in doubt with less quality."""
+    found = []
+    for rain in rains:
+        trust = corrected.get(rain.attrs["radar"], Correction()).trust
+        found.append(rain.assign(quality=rain["quality"] * np.float32(trust)))
+        found[-1]["quality"].attrs = rain["quality"].attrs
+    return in_order(found)
+
+
+def in_order(rains: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """Rain of scans in order of time, then of radar."""
+    return sorted(rains, key=_order)
 
 
 def _order(rain: xr.Dataset) -> tuple[datetime, str]:
