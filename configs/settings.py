@@ -78,6 +78,9 @@ class InputSettings(_Frozen):
     stations: tuple[ConfigPath, ...] = ()
     station_frame: str = Field("", description="frame of the stations' coordinates")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
+    expected_radars: tuple[str, ...] = Field(
+        (), description="codes of radars whose silence degrades a cycle by name"
+    )
 
 
 class ZRSettings(_Frozen):

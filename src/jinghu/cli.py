@@ -22,6 +22,8 @@ cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
 audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
 app.add_typer(cap_app, name="cap")
 app.add_typer(audience_app, name="audience")
+drill_app = typer.Typer(help="Exercises: simulated events with a known truth.", no_args_is_help=True)
+app.add_typer(drill_app, name="drill")
 
 ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="Settings (YAML).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -293,6 +295,44 @@ def audience_match(
         typer.echo(f"  {name}: {n}")
 
 
+@drill_app.command("list")
+def drill_list(as_json: JsonOption = False) -> None:
+    """List the drills that are shipped."""
+    from jinghu.drill_commands import list_drills
+
+    found = list_drills()
+    if as_json:
+        _emit(found)
+        return
+    for one in found:
+        typer.echo(f"{one['name']:<16} {one['hours']:g} h  {one['title_zh']}  {one['title_en']}")
+
+
+@drill_app.command("run")
+def drill_run(
+    name: Annotated[str, typer.Argument(help="Name of a drill, or a script (YAML).")],
+    store: Annotated[Path, typer.Option(help="Store folder.")] = Path("drill-store"),
+    hours: Annotated[float | None, typer.Option(help="Length; the script's by default.")] = None,
+    speed: Annotated[
+        str, typer.Option(help="Times real time, or asap: as fast as possible.")
+    ] = "asap",
+    workers: Annotated[int, typer.Option(help="Threads that scan.", min=1, max=64)] = 2,
+    seed: Annotated[int | None, typer.Option(help="Seed; the script's by default.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Start, ISO 8601; the script's by default.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Keep the viewer open on this port.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a drill through the whole chain and report on it."""
+    from jinghu.drill_commands import DrillRequest, run_named
+
+    request = DrillRequest(name, store, hours, speed, workers, seed, start, port)
+    report = run_named(request, _console())
+    if as_json:
+        sys.stdout.write(report)
+
+
 def _later(name: str, what: str) -> None:
     """Name a command of the contract that this version does not have yet."""
     options = {"ignore_unknown_options": True}  # those of the contract
@@ -308,6 +348,5 @@ for _name, _what in (
     ("verify", "verification reports"),
     ("keys", "API keys"),
     ("audit", "checking the audit chain"),
-    ("drill", "drills beyond jinghu demo"),
 ):
     _later(_name, _what)

@@ -131,6 +131,10 @@ def ingest(settings: Settings, inputs: CycleInputs, store: Store, log: StageLog)
     files = radar_files(inputs.radar, window)
     read_volumes(files, load_sites(settings.inputs.sites), window, found)
     read_stations(inputs.stations, settings.inputs.station_frame, found)
+    heard = {volume.site.code for volume in found.volumes}
+    for code in settings.inputs.expected_radars:
+        if code not in heard:
+            log.degrade(f"radar {code}: no usable volume")
     for refused in found.refused:
         log.degrade(f"refused: {refused.error}")
         if refused.file.is_file():
