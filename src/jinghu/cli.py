@@ -22,7 +22,7 @@ cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
 audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
 app.add_typer(cap_app, name="cap")
 app.add_typer(audience_app, name="audience")
-drill_app = typer.Typer(help="Exercises: simulated events with a known truth.", no_args_is_help=True)
+drill_app = typer.Typer(help="Exercises: events with a known truth.", no_args_is_help=True)
 app.add_typer(drill_app, name="drill")
 
 ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="Settings (YAML).")]
@@ -298,14 +298,15 @@ def audience_match(
 @drill_app.command("list")
 def drill_list(as_json: JsonOption = False) -> None:
     """List the drills that are shipped."""
-    from jinghu.drill_commands import list_drills
+    from jinghu.drill_script import shipped_drills
 
-    found = list_drills()
+    found = shipped_drills()
     if as_json:
-        _emit(found)
+        names = {"name", "title_zh", "title_en", "hours", "seed", "start"}
+        _emit([script.model_dump(mode="json", include=names) for script in found])
         return
-    for one in found:
-        typer.echo(f"{one['name']:<16} {one['hours']:g} h  {one['title_zh']}  {one['title_en']}")
+    for script in found:
+        typer.echo(f"{script.name:<16} {script.hours:g} h  {script.title_zh}  {script.title_en}")
 
 
 @drill_app.command("run")
@@ -322,12 +323,15 @@ def drill_run(
         str | None, typer.Option(help="Start, ISO 8601; the script's by default.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Keep the viewer open on this port.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("-c", "--config", help="Settings of the office that exercises.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a drill through the whole chain and report on it."""
     from jinghu.drill_commands import DrillRequest, run_named
 
-    request = DrillRequest(name, store, hours, speed, workers, seed, start, port)
+    request = DrillRequest(name, store, hours, speed, workers, seed, start, port, config)
     report = run_named(request, _console())
     if as_json:
         sys.stdout.write(report)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
+from jinghu.configs.settings import CONFIGS, load
 from jinghu.drill_debrief import report_html
 from jinghu.drill_inputs import Truth, cycle_times, make_observers, make_truth
 from jinghu.drill_play import (
@@ -53,6 +54,9 @@ class DrillOptions:
         Threads that scan; they change nothing but the time it takes.
     port
         Of the viewer, which stays open at the end; None ends with the report.
+    config
+        Settings of the office that exercises: its grid, city, rules. Inputs, store, audience and
+        receivers are the drill's own.
     world
         How many people there are.
     """
@@ -61,6 +65,7 @@ class DrillOptions:
     speed: float | None = None
     workers: int = 2
     port: int | None = None
+    config: Path = CONFIGS / "demo.yaml"
     world: WorldParams = field(default_factory=WorldParams)
 
 
@@ -126,7 +131,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
         simulated_public(secret, options.store / "deliveries.jsonl") as public,
     ):
         address = f"http://localhost:{listening.getsockname()[1]}"
-        settings = drill_settings(options.store, script, address, public)
+        settings = drill_settings(load(options.config), options.store, script, address, public)
         server = uvicorn.Server(
             uvicorn.Config(create_app(settings, clock), log_level="warning", access_log=False)
         )

@@ -1,15 +1,14 @@
 """What `jinghu drill` does, from its words to a script and its options."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from jinghu.drill import DrillOptions, rewritten, run_drill
 from jinghu.drill_report import report_json
-from jinghu.drill_script import DRILLS, load_drill, named_drill
+from jinghu.drill_script import load_drill, named_drill
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import parse_time
 
@@ -28,23 +27,7 @@ class DrillRequest:
     seed: int | None
     start: str | None
     port: int | None
-
-
-def list_drills() -> list[dict[str, Any]]:
-    """Return names, titles, lengths and faults of the drills that are shipped, by name."""
-    scripts = [load_drill(path) for path in sorted(DRILLS.glob("*.yaml"))]
-    return [
-        {
-            "name": script.name,
-            "title_zh": script.title_zh,
-            "title_en": script.title_en,
-            "hours": script.hours,
-            "event": script.event.kind,
-            "radar_faults": len(script.radar_faults),
-            "station_faults": len(script.station_faults),
-        }
-        for script in scripts
-    ]
+    config: Path | None
 
 
 def run_named(request: DrillRequest, console: Console) -> str:
@@ -62,6 +45,8 @@ def run_named(request: DrillRequest, console: Console) -> str:
     start = None if request.start is None else parse_time(request.start)
     script = rewritten(script, hours=request.hours, seed=request.seed, start=start)
     options = DrillOptions(request.store, _speed(request.speed), request.workers, request.port)
+    if request.config is not None:
+        options = replace(options, config=request.config)
     return report_json(run_drill(script, options, console))
 
 

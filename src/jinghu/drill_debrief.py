@@ -60,8 +60,8 @@ def _cells(result: DrillResult) -> str:
     early = ""
     if result.before:
         early = (
-            f"<p>另有 {result.before} 格在首次循环前已达险情，不计。 {result.before} more cells were "
-            "in danger before the first cycle and are left out.</p>"
+            f"<p>另有 {result.before} 格在首次循环前已达险情，不计。 {result.before} more cells"
+            " were in danger before the first cycle and are left out.</p>"
         )
     return f'<div class="two"><div>{counted}{early}</div>{cell_map(result.outcome)}</div>'
 
@@ -204,5 +204,3 @@ def _percent(share: float) -> str:
 
 def _number(value: float, unit: str = "", digits: int = 0) -> str:
     return "—" if math.isnan(value) else f"{value:.{digits}f}{unit}"
-
-

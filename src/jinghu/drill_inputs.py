@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jinghu.alerting import units_of
 from jinghu.configs.settings import Settings
 from jinghu.drill_flow import Watched, place_watched, true_flows
-from jinghu.drill_radars import Coming, due, volumes_of
+from jinghu.drill_radars import Coming, drill_network, due, volumes_of
 from jinghu.drill_rain import AFTER, BEFORE, make_rain, rain_amounts
 from jinghu.drill_rivers import RiverReports, write_reports
 from jinghu.drill_script import DrillScript
@@ -30,7 +30,7 @@ from jinghu.hydro.terrain import generate_terrain, read_dem
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.report import city_box
-from jinghu.simulate import Frames, Network, make_network
+from jinghu.simulate import Frames, Network
 from jinghu.simulate_gauges import make_gauges
 
 _RIVER_GAUGES = (30, 10)  # on rivers, at reservoirs
@@ -176,7 +176,7 @@ def make_observers(
     gauges = make_gauges(city_box(settings) or _ANYWHERE, script.stations, random)
     return Observers(
         script,
-        make_network([sites[code] for code in script.radars], script.seed),
+        drill_network([sites[code] for code in script.radars], script.seed),
         Frames(truth.rain, drops, spec),
         Stations(script, truth.rain, spec, gauges, strike(script)),
         RiverReports(truth.flows, script.seed),

@@ -15,7 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from jinghu.configs.settings import CONFIGS, AudienceSettings, Settings, WebhookSettings, load
+from jinghu.configs.settings import AudienceSettings, Settings, WebhookSettings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
 from jinghu.drill_inputs import Observers
 from jinghu.drill_report import CycleTime
@@ -82,12 +82,15 @@ def prepare(store: Path) -> None:
     (store / _MARK).write_text("Store of a jinghu drill: the next drill clears it.\n", "ascii")
 
 
-def drill_settings(store: Path, script: DrillScript, address: str, public: Public) -> Settings:
+def drill_settings(
+    settings: Settings, store: Path, script: DrillScript, address: str, public: Public
+) -> Settings:
     """Settings of a drill: inputs, database and audience of its store, and its own receiver alone.
 
-    Its messages have the status Exercise, and there is no receiver but the simulated public.
+    Whatever an office has configured, the messages of a drill have the status Exercise, and there
+    is no receiver but the simulated public.
     """
-    settings = load(CONFIGS / "demo.yaml").with_store(store)
+    settings = settings.with_store(store)
     incoming = store.absolute() / "incoming"
     hook = WebhookSettings(name="public", url=public.url, secret=public.secret, allow_private=True)
     warnings = settings.warnings.model_copy(
@@ -99,7 +102,12 @@ def drill_settings(store: Path, script: DrillScript, address: str, public: Publi
         }
     )
     inputs = settings.inputs.model_copy(
-        update={"radar": incoming / "radar", "expected_radars": script.radars}
+        update={
+            "radar": incoming / "radar",
+            "stations": (),
+            "station_frame": "WGS-84",
+            "expected_radars": script.radars,
+        }
     )
     return settings.model_copy(update={"warnings": warnings, "inputs": inputs})
 

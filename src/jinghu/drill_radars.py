@@ -20,10 +20,12 @@ from jinghu.drill_script import (
 )
 from jinghu.radar.simulator.faults import Fault, arrivals, clock_error, miscalibrated
 from jinghu.radar.simulator.scan import RadarState, volume_name
+from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Volume
 from jinghu.simulate import (
     Frames,
     Network,
+    make_network,
     packed_volume,
     scan_from,
     scan_random,
@@ -34,6 +36,10 @@ _TAG = 0x5246
 _AGAIN = ("_CAP_FMT", "_CAP_FMT-2")  # what a second copy of a file is called
 
 
+# What rain is made from; a third of the bytes of a volume would be moments that nobody reads.
+_MOMENTS = frozenset({"DBTH", "DBZH", "ZDR", "RHOHV", "PHIDP", "VRADH"})
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     """A file that will be there at a time."""
@@ -41,6 +47,13 @@ class Coming:
     at: datetime
     name: str
     data: bytes
+
+
+def drill_network(sites: Sequence[RadarSite], seed: int) -> Network:
+    """Radars of a drill; they send what rain is made from."""
+    network = make_network(sites, seed)
+    radars = tuple(replace(radar, moments=_MOMENTS) for radar in network.radars)
+    return replace(network, radars=radars)
 
 
 def volumes_of(

@@ -16,7 +16,6 @@ from jinghu.drill_score import (
     NEVER,
     CellWarning,
     Threshold,
-    Told,
     danger_begins,
     first_warned,
     score_cells,
@@ -94,6 +93,8 @@ def evaluate(
     inside = city & counted
     people = np.where(inside, truth.world.people_of_cell, 0)
     of_inside = [o for o in officers if inside[o.cell]]
+    places = truth.world.places
+    judged = inside[places.cell]
     shape = settings.grid.product().shape
     reach_begins, reach_warned, reaches = _reaches(truth, settings, span)
     return DrillResult(
@@ -108,7 +109,7 @@ def evaluate(
         people=score_people(begins, of_inside, people),
         told=len([t for t in everybody if t.delivered is not None]),
         answered=len([t for t in everybody if t.acknowledged is not None]),
-        places=score_places(begins, of_inside, truth.world.places.kind, truth.world.places.cell),
+        places=score_places(begins, of_inside, places.kind[judged], places.cell[judged]),
         reaches=score_cells(reach_begins, reach_warned, reaches),
         gauges=_gauges(truth, reach_begins, reach_warned),
         outcome=outcome_map(begins, warned, inside, shape),
@@ -198,7 +199,8 @@ def _skill(truth: Truth, settings: Settings, span: Span) -> tuple[SkillRow, ...]
     """Scores of the rain forecasts of all cycles on the product grid."""
     spec, store = settings.grid.product(), Store(settings.store)
     step = settings.nowcast.step_min
-    leads = [lead for lead in _LEADS_MIN if lead % step == 0 and lead // step <= settings.nowcast.leads]
+    longest = settings.nowcast.leads * step
+    leads = [lead for lead in _LEADS_MIN if lead % step == 0 and lead <= longest]
     forecasts: dict[int, list[NDArray[np.float32]]] = {lead: [] for lead in leads}
     truths: dict[int, list[NDArray[np.float32]]] = {lead: [] for lead in leads}
     for time in span.times:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from jinghu.drill_score import CellWarning, Told
 from jinghu.grid.times import parse_time
@@ -76,5 +77,5 @@ def told_people(connection: Connection, roles: Sequence[Role]) -> list[Told]:
     ]
 
 
-def _by_recipient(connection: Connection, query: object) -> Mapping[int, datetime]:
-    return {int(key): parse_time(time) for key, time in connection.execute(query)}  # type: ignore[call-overload]
+def _by_recipient(connection: Connection, query: Select[Any]) -> Mapping[int, datetime]:
+    return {int(key): parse_time(time) for key, time in connection.execute(query)}

@@ -14,10 +14,10 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from jinghu.drill_audience import Clusters, Nested, audience_of
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 from jinghu.warnings.audience import Recipient
-from jinghu.warnings.levels import Role
 from jinghu.warnings.units import Units
 
 _TOWN_M = 3_800.0  # villages around the middle of their town
@@ -45,26 +45,6 @@ class WorldParams:
         """Refuse units without parts."""
         if not 1 <= self.towns <= self.villages <= self.grids <= self.people:
             raise ConfigError(f"every unit needs a part: {self}")
-
-
-@dataclass(frozen=True, slots=True)
-class Clusters:
-    """Units of one kind.
-
-    Parameters
-    ----------
-    xy
-        (unit, 2) middle in the plane of the grid, m.
-    parent
-        (unit,) index of the unit above: of a town its county, of a village its town, of a grid its
-        village.
-    code
-        Unit code.
-    """
-
-    xy: NDArray[np.float64]
-    parent: NDArray[np.int64]
-    code: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +130,7 @@ def make_world(
     if (cell < 0).any():
         raise ConfigError(f"city {city[0]}: reaches beyond the grid")
     counted = np.bincount(cell, people, minlength=spec.nx * spec.ny)
-    recipients = _recipients(units, city, spec, (towns, villages, grids), reservoirs)
+    recipients = audience_of(units, city, spec, Nested(towns, villages, grids), reservoirs)
     return World(
         towns,
         villages,
@@ -257,47 +237,6 @@ def _places(
     return Places(kind, cell[at], np.rint(inside).astype(np.int64))
 
 
-def _recipients(
-    units: Units,
-    city: tuple[str, str],
-    spec: GridSpec,
-    clusters: tuple[Clusters, Clusters, Clusters],
-    reservoirs: NDArray[np.float64],
-) -> tuple[Recipient, ...]:
-    """One for each unit, and the wardens; the highest first."""
-    towns, villages, grids = clusters
-    seats = towns.xy[np.searchsorted(towns.parent, np.arange(len(units.counties)))]
-    found = [(Role.CITY_DUTY, city[0], city[1], seats[0])]
-    for county, at in zip(units.counties, seats, strict=True):
-        found.append((Role.COUNTY_DUTY, county.code, county.name_zh, at))
-    names = [units.counties[k].name_zh for k in towns.parent]
-    of_town = [f"{name}模拟{code[6:9]}镇" for name, code in zip(names, towns.code, strict=True)]
-    of_village = [
-        f"{of_town[t]}{code[9:12]}村" for t, code in zip(villages.parent, villages.code, strict=True)
-    ]
-    for role, units_of, unit_names in (
-        (Role.TOWN_DUTY, towns, of_town),
-        (Role.VILLAGE_HEAD, villages, of_village),
-        (Role.GRID_OFFICER, grids, [
-            f"{of_village[v]}{code[12:]}网格"
-            for v, code in zip(grids.parent, grids.code, strict=True)
-        ]),
-    ):  # fmt: skip
-        found += zip([role] * len(unit_names), units_of.code, unit_names, units_of.xy, strict=True)
-    _, nearest = cKDTree(villages.xy).query(reservoirs.reshape(-1, 2))
-    for k, (at, v) in enumerate(zip(reservoirs, nearest, strict=True), 1):
-        found.append(
-            (Role.RESERVOIR_WARDEN, f"{villages.code[v]}9{k:02d}", f"模拟{k:02d}号水库", at)
-        )
-    lon, lat = spec.to_lonlat([at[0] for *_, at in found], [at[1] for *_, at in found])
-    return tuple(
-        Recipient(f"SIM-{code}", f"{role.zh}-{code}（模拟）", role, code, name, x, y)
-        for (role, code, name, _), x, y in zip(
-            found, np.round(lon, 6).tolist(), np.round(lat, 6).tolist(), strict=True
-        )
-    )
-
-
 def _settled(
     units: Units,
     county: int,
@@ -321,9 +260,7 @@ def _livable(height_m: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-np.maximum(height_m, 0.0) / _LIVABLE_M))
 
 
-def _inside(
-    units: Units, county: NDArray[np.int64], xy: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _inside(units: Units, county: NDArray[np.int64], xy: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether each place lies in its county."""
     good = np.zeros(len(xy), bool)
     for k, shape in enumerate(units.shapes):
@@ -338,4 +275,4 @@ def _shared(total: int, weight: NDArray[np.float64]) -> NDArray[np.int64]:
     shares = np.floor(exact).astype(np.int64)
     short = total - len(weight) - int(shares.sum())
     shares[np.argsort(shares - exact, kind="stable")[:short]] += 1
-    return shares + 1
+    return np.asarray(shares + 1, np.int64)
