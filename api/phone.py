@@ -1,6 +1,6 @@
 """The phone page of a responsible person: what, where, what to do, three buttons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from string import Template
@@ -9,7 +9,7 @@ from typing import Any
 from jinghu.grid.times import BEIJING, parse_time
 from jinghu.warnings.acknowledge import Answer
 from jinghu.warnings.levels import Level
-from jinghu.warnings.message import instruction_en, instruction_zh
+from jinghu.warnings.message import Silent, instruction_en, instruction_zh
 
 _PAGE = Template(
     """<!doctype html>
@@ -33,7 +33,9 @@ _ANSWERS = {
     Answer.HANDLED: ("已处置", "Handled"),
     Answer.CANNOT_HANDLE: ("无法处置", "Cannot handle"),
 }
+_SHOWN = 8  # names on a page
 _STATUS = {
+    "RELIEVED": ("下级已答复，无需您接手", "Answered below; nothing left for you"),
     "TOLD": ("请答复", "Please answer"),
     "CLOSED": ("已结束", "Closed"),
     **{answer.value: words for answer, words in _ANSWERS.items()},
@@ -44,7 +46,13 @@ _BANNERS = {
 }
 
 
-def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now: datetime) -> str:
+def task_page(
+    token: str,
+    task: Mapping[str, Any],
+    county: tuple[str, str],
+    now: datetime,
+    silent: Sequence[Silent] = (),
+) -> str:
     """Page of one task.
 
     Parameters
@@ -57,6 +65,8 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         Chinese and English name.
     now
         Tells whether the message has expired.
+    silent
+        Who below did not answer, where the task came from there.
     """
     level = Level[str(task["level"]).upper()]
     title = str(task["headline_zh"])
@@ -67,6 +77,7 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
+        "" if ended else _escalated(silent),
         "<dl>",
         _row(
             "地点",
@@ -108,6 +119,29 @@ def _banner(status: str) -> str:
 def _row(zh: str, en: str, text_zh: str, text_en: str) -> str:
     english = f'<span class="en">{escape(text_en)}</span>' if text_en else ""
     return f"<dt>{zh} <small>{en}</small></dt><dd>{escape(text_zh)} {english}</dd>"
+
+
+def _escalated(silent: Sequence[Silent]) -> str:
+    """Who did not answer: by name the first ones, as many as a phone shows."""
+    if not silent:
+        return ""
+    items = "".join(
+        f"<li>{escape(s.place)} {escape(s.role.zh)} {escape(s.name)}："
+        + (
+            "无法处置 <small>cannot handle it</small>"
+            if s.unable
+            else "未答复 <small>no answer</small>"
+        )
+        + "</li>"
+        for s in silent[:_SHOWN]
+    )
+    more = len(silent) - _SHOWN
+    rest = f"<li>还有{more}人 <small>and {more} more</small></li>" if more > 0 else ""
+    return (
+        f'<section class="escalated"><p><b>下级{len(silent)}人未处置，请您接手并电话核实</b>'
+        f'<span class="en">{len(silent)} below you did not act: please take over and call them'
+        f"</span></p><ul>{items}{rest}</ul></section>"
+    )
 
 
 def _form(token: str, note: str, status: str) -> str:

@@ -40,14 +40,31 @@ def open_database(url: str) -> Engine:
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = connect(url)
         with engine.connect() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+            _migrate(connection)
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         raise StoreError(f"warnings database {_shown(url)}: {one_line(error)}") from None
     return engine
+
+
+def _migrate(connection: Connection) -> None:
+    """Bring the schema up to date; a broken reference afterwards takes everything back.
+
+    SQLite changes a table by making it anew, which the references to it must not hinder; they are
+    checked as a whole at the end instead. The switch works outside of a transaction only.
+    """
+    lite = connection.dialect.name == "sqlite"
+    raw = connection.connection.dbapi_connection
+    if lite and raw is not None:
+        raw.cursor().execute("PRAGMA foreign_keys = OFF")
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if lite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+        raise CommandError("a migration leaves rows that refer to nothing")
+    connection.commit()
+    if lite and raw is not None:
+        raw.cursor().execute("PRAGMA foreign_keys = ON")
 
 
 def one_line(error: Exception) -> str:

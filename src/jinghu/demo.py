@@ -114,7 +114,9 @@ def prepare(store: Path) -> None:
 
 def demo_settings(settings: Settings, store: Path, address: str, public: Public) -> Settings:
     """Settings with the inputs of this store, the address of this service, and its receiver."""
-    hook = WebhookSettings(name="public", url=public.url, secret=public.secret, allow_private=True)
+    hook = WebhookSettings(
+        name="public", url=public.url, secret=public.secret, allow_private=True, purpose="drill"
+    )
     warnings = settings.warnings.model_copy(update={"public_url": address, "webhooks": (hook,)})
     inputs = settings.inputs.model_copy(update={"radar": store.absolute() / "incoming" / "radar"})
     return settings.model_copy(update={"warnings": warnings, "inputs": inputs})

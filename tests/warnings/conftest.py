@@ -36,7 +36,14 @@ class World:
         half = shapely.box(500_000, 3_300_000, 525_000, 3_350_000)
         units = Units((WEST, EAST), county, (half, shapely.affinity.translate(half, 25_000)))
         self.office = Office(
-            SPEC, units, "绍兴市", "Shaoxing", "office@jinghu.example", status, channels
+            SPEC,
+            units,
+            "绍兴市",
+            "Shaoxing",
+            "office@jinghu.example",
+            status,
+            channels,
+            drills=frozenset(channels if status == "Exercise" else ()),
         )
         self.links = Links("https://jinghu.example", KEY)
         self.time = START
