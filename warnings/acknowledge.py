@@ -195,7 +195,7 @@ def _answered_for(connection: Connection, found: Row[tuple[object, ...]]) -> Non
             task.c.level <= found.level,
             or_(task.c.due_at.is_not(None), task.c.raised_at.is_not(None)),
         )
-        .values(status="RELIEVED", due_at=None)
+        .values(status="RELIEVED", due_at=None, raised_at=None)
     )
 
 

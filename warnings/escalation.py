@@ -24,7 +24,7 @@ _ANSWERED = ("ACKNOWLEDGED", "HANDLED")
 
 # Whoever was called on for others is called off when all of those have answered or are out of it.
 _RELIEVE = """
-    UPDATE task SET status = 'RELIEVED', due_at = NULL, escalated = 0
+    UPDATE task SET status = 'RELIEVED', due_at = NULL, raised_at = NULL, escalated = 0
     WHERE event_id = :event_id AND escalated = 1 AND status = 'TOLD' AND NOT EXISTS (
         SELECT 1 FROM escalation e JOIN task s ON s.task_id = e.from_task_id
         WHERE e.to_task_id = task.task_id AND s.level > 0

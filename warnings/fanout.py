@@ -198,4 +198,9 @@ def _ask(connection: Connection, event_id: str, now: datetime, within: AnswerWit
 def end_tasks(connection: Connection, event_id: str) -> None:
     """End an event that expired: nothing of it is sent late, and nobody is waited for."""
     connection.execute(text(f"{_END} AND {_OF_EVENT}"), {"event_id": event_id})
+    close_tasks(connection, event_id)
+
+
+def close_tasks(connection: Connection, event_id: str) -> None:
+    """End the waiting for everybody, wherever they stand and whyever they were called on."""
     connection.execute(text(_END_TASKS), {"event_id": event_id})

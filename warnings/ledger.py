@@ -15,7 +15,7 @@ from jinghu.warnings.cap import to_xml
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
 from jinghu.warnings.escalation import relieve, stand_down
-from jinghu.warnings.fanout import end_tasks, fan_out
+from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
 from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
@@ -180,6 +180,7 @@ class _Work:
         )
         relieve(self.connection, event_id)
         if plan.action is Action.CANCEL:
+            close_tasks(self.connection, event_id)
             stand_down(self.connection, event_id, newest, self.now)
             _close(self.connection, event_id, Action.CANCEL, self.time, self.now)
 

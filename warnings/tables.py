@@ -192,7 +192,8 @@ task = Table(
     ),
 )
 
-# Every passing on of a task to the level above; its deadline tells one asking from the next.
+# Every passing on of a task to the level above. The deadline that passed tells one silence from the
+# next; "cannot handle" may be said, taken back and said again within a second.
 escalation = Table(
     "escalation",
     metadata,
@@ -202,7 +203,14 @@ escalation = Table(
     Column("reason", String(14), nullable=False),
     Column("deadline", String(20), nullable=False),
     Column("at", String(20), nullable=False),
-    UniqueConstraint("from_task_id", "deadline"),
+    Index(
+        "ix_escalation_silence",
+        "from_task_id",
+        "deadline",
+        unique=True,
+        sqlite_where=text("reason = 'SILENT'"),
+        postgresql_where=text("reason = 'SILENT'"),
+    ),
 )
 
 cycle = Table(

@@ -9,7 +9,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import event as sa_event
@@ -473,6 +473,7 @@ def test_the_life_of_tasks(world_class):
         max_examples=25,
         stateful_step_count=14,
         deadline=None,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking such histories is slow
         suppress_health_check=[HealthCheck.too_slow],
     )
     Following.TestCase.settings = quick

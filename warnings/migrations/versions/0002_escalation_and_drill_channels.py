@@ -51,12 +51,16 @@ def upgrade() -> None:
             ["to_task_id"], ["task.task_id"], name=op.f("fk_escalation_to_task_id")
         ),
         sa.PrimaryKeyConstraint("escalation_id", name=op.f("pk_escalation")),
-        sa.UniqueConstraint(
-            "from_task_id", "deadline", name=op.f("uq_escalation_from_task_id_deadline")
-        ),
     )
     with op.batch_alter_table("escalation") as batch_op:
         batch_op.create_index(batch_op.f("ix_escalation_to_task_id"), ["to_task_id"])
+        batch_op.create_index(
+            "ix_escalation_silence",
+            ["from_task_id", "deadline"],
+            unique=True,
+            sqlite_where=sa.text("reason = 'SILENT'"),
+            postgresql_where=sa.text("reason = 'SILENT'"),
+        )
 
 
 def _outbox() -> None:
