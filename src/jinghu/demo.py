@@ -15,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
+from jinghu.alerting import follow_up
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.configs.settings import CONFIGS, Settings, WebhookSettings, load
@@ -33,7 +34,7 @@ _STEP = timedelta(minutes=6)
 _HOUR = timedelta(hours=1)
 _MAX_HOURS = 6.0
 _GAUGES = 150
-_ANSWERING = 0.4  # share of those told who answer before the next cycle
+_MINUTE = timedelta(minutes=1)
 _MARK = "demo.txt"  # what shows that a store is a demo's, which the next demo may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "static", "quarantine")
 
@@ -83,7 +84,9 @@ def run_demo(store: Path, hours: float, console: Console, port: int | None) -> N
         address = f"http://localhost:{listening.getsockname()[1]}"
         settings = demo_settings(settings, store, address, public)
         server = uvicorn.Server(
-            uvicorn.Config(create_app(settings), log_level="warning", access_log=False)
+            uvicorn.Config(
+                create_app(settings, public.clock), log_level="warning", access_log=False
+            )
         )
         with running(server, listening):
             event = make_event(settings, store, times)
@@ -155,11 +158,23 @@ def play(
         for time in times:
             observe(event, time, random)
             reports = report_rain(event, time, random)
-            inputs = CycleInputs(time, time + timedelta(minutes=1), [event.radar_folder], reports)
+            inputs = CycleInputs(time, time + _MINUTE, [event.radar_folder], reports)
+            public.clock.at = inputs.now
             result = run_cycle(settings, inputs, quiet)
-            answered = public.answer(_ANSWERING, random)
+            answered = answer_until_next(inputs.now, settings, public)
             console.print(_line(event, result, time, answered), highlight=False)
             progress.advance(task)
+    public.clock.at = None
+
+
+def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
+    """Let people answer minute by minute until the next cycle; who stays silent is passed on."""
+    answered = 0
+    for minute in range(1, _STEP // _MINUTE + 1):
+        answered += public.answer(now + minute * _MINUTE)
+        if minute < _STEP // _MINUTE:  # the cycle does it at the end
+            follow_up(settings, now + minute * _MINUTE)
+    return answered
 
 
 def observe(event: Event, time: datetime, random: np.random.Generator) -> None:
@@ -195,7 +210,8 @@ def _line(event: Event, result: CycleResult, time: datetime, answered: int) -> s
         f"{isoformat(time)} ({time.astimezone(BEIJING):%H:%M} 北京时):"
         f" {np.nanmax(seen):.0f} mm/h, r {r:.2f} to the truth;"
         f" issued {warned.get('issued')}, updated {warned.get('updated')},"
-        f" told {warned.get('recipients')}, answered {answered}; {seconds:.1f} s"
+        f" told {warned.get('recipients')}, answered {answered},"
+        f" escalated {warned.get('escalated')}, overdue {warned.get('overdue')}; {seconds:.1f} s"
     )
 
 
