@@ -4,6 +4,7 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_the_order_of_arrival_changes_nothing(tmp_path, monkeypatch):
     assert histories[0] == histories[1] == histories[2]
 
 
-def drill(folder: Path) -> tuple[list[tuple[object, ...]], dict[str, object]]:
+def drill(folder: Path) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
     """One cycle of a heavy storm and 20 minutes after it, through the real service."""
     folder.mkdir()
     with (

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, text
 
 from jinghu.grid.times import isoformat
-from jinghu.warnings.levels import Level, Role, Tier
+from jinghu.warnings.levels import Role, Tier
 from jinghu.warnings.purposes import channel_purposes, require_fit
 from jinghu.warnings.tables import event
 from jinghu.warnings.waiting import AnswerWithin
@@ -106,6 +106,10 @@ _NEARER = " ".join(
     for tier in Tier
     if tier is not Tier.GRID
 )
+_KINDS = """
+    SELECT DISTINCT level, tier FROM task WHERE event_id = :event_id AND escalated = 0
+    ORDER BY level DESC, tier
+"""
 _ASK = f"""
     UPDATE task SET due_at = :due_at
     WHERE event_id = :event_id AND level = :level AND tier = :tier
@@ -124,6 +128,7 @@ _ASK = f"""
 _UNASK = """
     UPDATE task SET due_at = NULL
     WHERE event_id = :event_id AND level = :level AND tier = :tier AND escalated = 0
+      AND due_at IS NOT NULL
 """
 
 _TOLD = f"""
@@ -185,14 +190,14 @@ def fan_out(
 
 def _ask(connection: Connection, event_id: str, now: datetime, within: AnswerWithin) -> None:
     """Set the deadlines of those who are waited for, the most urgent first."""
-    for level in sorted(Level, reverse=True):
-        for tier in Tier:
-            wait = within.wait(level, tier)
-            values = {"event_id": event_id, "level": int(level), "tier": int(tier)}
-            if wait is None:
-                connection.execute(text(_UNASK), values)
-            else:
-                connection.execute(text(_ASK), values | {"due_at": isoformat(now + wait)})
+    kinds = connection.execute(text(_KINDS), {"event_id": event_id}).all()
+    for level, tier in kinds:
+        wait = within.wait(level, tier)
+        values = {"event_id": event_id, "level": level, "tier": tier}
+        if wait is None:
+            connection.execute(text(_UNASK), values)
+        else:
+            connection.execute(text(_ASK), values | {"due_at": isoformat(now + wait)})
 
 
 def end_tasks(connection: Connection, event_id: str) -> None:
