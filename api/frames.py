@@ -62,8 +62,28 @@ LAYERS = {
         Layer("warning", "预警等级", "Warning level", "warning", GridName.PRODUCT),
         Layer("quality", "质量", "Quality", "quality", GridName.WORKING),
         Layer("state", "数据状态", "Data state", "state", GridName.WORKING),
+        Layer(
+            "composite_reflectivity",
+            "组合反射率",
+            "Composite reflectivity",
+            "reflectivity",
+            GridName.WORKING,
+        ),
+        Layer("cappi_3km", "等高面反射率 3 km", "CAPPI 3 km", "reflectivity", GridName.WORKING),
+        Layer("echo_top", "回波顶高", "Echo top 18 dBZ", "echo_top", GridName.WORKING),
+        Layer("vil", "垂直积分液态水", "VIL", "liquid", GridName.WORKING),
     )
 }
+
+
+# layer -> variable of working.zarr, and its unit over that of the layer
+_COLUMNS = {
+    "composite_reflectivity": ("composite_reflectivity", 1.0),
+    "cappi_3km": ("cappi_reflectivity", 1.0),
+    "echo_top": ("echo_top", 1e-3),
+    "vil": ("vertically_integrated_liquid", 1.0),
+}
+_CAPPI_M = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +122,8 @@ def frame_times(of: Published, layer: Layer, earlier: Sequence[Published] = ()) 
         if layer.window_h not in of.products["window"].values:
             return []
         return [FrameTime(t, t <= of.time, of.cycle, of.part) for t in of.lead_times]
+    if layer.id in _COLUMNS and not _holds_columns(of, layer):
+        return []
     return [FrameTime(of.time, True, of.cycle, of.part)]
 
 
@@ -113,6 +135,8 @@ def frame_codes(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8
         return _rate(of, time)
     if layer.window_h is not None:
         return _amount(of, layer, time)
+    if layer.id in _COLUMNS:
+        return _column(of, layer)
     if layer.id == "quality":
         return quality_codes(of.fields["quality"].values)
     source = of.products["warning_level"] if layer.id == "warning" else of.fields["state"]
@@ -134,6 +158,24 @@ def _rate(of: Published, time: datetime) -> NDArray[np.uint8]:
     lead = to_numpy(time) - to_numpy(of.time)
     values = of.fields["rainfall_rate"].sel(lead_time=lead).values
     return rain_codes(values, _unseen_only(state), low)
+
+
+def _holds_columns(of: Published, layer: Layer) -> bool:
+    """Whether the cycle has the layer: older ones were published without it."""
+    name, _ = _COLUMNS[layer.id]
+    if name not in of.fields or "column_state" not in of.fields:
+        return False
+    return layer.id != "cappi_3km" or bool((of.fields["height"].values == _CAPPI_M).any())
+
+
+def _column(of: Published, layer: Layer) -> NDArray[np.uint8]:
+    """Codes of what the column over each cell holds; no echo is below all bounds."""
+    name, factor = _COLUMNS[layer.id]
+    field = of.fields[name]
+    if "height" in field.dims:
+        field = field.sel(height=_CAPPI_M)
+    values = field.values.astype(np.float32) * np.float32(factor)
+    return rain_codes(values, of.fields["column_state"].values, scale_edges(layer.scale))
 
 
 def _amount(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8]:

@@ -80,6 +80,22 @@ AMOUNT_LOWER = {
 }
 
 
+# Reflectivity colours of the national products, from 10 dBZ as on the public mosaic.
+_DBZ_COLOURS = (
+    "#01a0f6", "#00ecec", "#00d800", "#019000", "#ffff00", "#e7c000", "#ff9000", "#ff0000",
+    "#d60000", "#c00000", "#ff00f0", "#9600b4", "#ad90f0",
+)  # fmt: skip
+_DBZ = (tuple(10.0 + 5.0 * k for k in range(13)), _DBZ_COLOURS, 90.0)
+_TOP = (tuple(2.0 * k for k in range(1, 10)), (*_DBZ_COLOURS[:8], "#ff00f0"), 22.0)
+_LIQUID = ((0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0), _TOP[1], 80.0)
+# name -> unit, and lower bounds of the colours, the colours, and the top of the scale
+_COLUMN = {
+    "reflectivity": ("dBZ", *_DBZ),
+    "echo_top": ("km", *_TOP),
+    "liquid": ("kg m-2", *_LIQUID),
+}
+
+
 def edges(lower: Sequence[float], top: float) -> NDArray[np.float64]:
     """Lower bounds of the value classes: equal ratios between the colours' bounds.
 
@@ -110,14 +126,37 @@ def rain_scale(
     value = [0.0, *(float(f"{v:.3g}") for v in middle)]
     index = np.searchsorted(np.asarray(lower), low * (1 + 1e-9), side="right") - 1
     colour = [None, *(colours[k] for k in index)]
-    values: list[float | None] = [*value * 3, *[None] * (256 - 3 * BLOCK)]
-    drawn: list[str | None] = [*colour * 3, *[None] * (256 - 3 * BLOCK)]
+    return _coded(name, unit, (lower, colours), value, colour)
+
+
+def _coded(
+    name: str,
+    unit: str,
+    legend: tuple[Sequence[float], Sequence[str]],
+    value: Sequence[float],
+    colour: Sequence[str | None],
+) -> Scale:
+    """Scale of classes measured, stale and filled, then missing and blocked."""
+    values: list[float | None] = [*[*value] * 3, *[None] * (256 - 3 * BLOCK)]
+    drawn: list[str | None] = [*[*colour] * 3, *[None] * (256 - 3 * BLOCK)]
     marks: list[Mark | None] = [None] * 256
     marks[BLOCK : 2 * BLOCK] = [Mark.STALE] * BLOCK
     marks[2 * BLOCK : 3 * BLOCK] = [Mark.FILLED] * BLOCK
     marks[MISSING], marks[BLOCKED] = Mark.MISSING, Mark.BLOCKED
-    breaks = tuple(Break(v, c, f"{v:g}", f"{v:g}") for v, c in zip(lower, colours, strict=True))
+    breaks = tuple(Break(v, c, f"{v:g}", f"{v:g}") for v, c in zip(*legend, strict=True))
     return Scale(name, unit, breaks, tuple(values), tuple(drawn), tuple(marks))
+
+
+def column_scale(
+    name: str, unit: str, lower: Sequence[float], colours: Sequence[str], top: float
+) -> Scale:
+    """Scale of what a column holds: equal steps from the first bound on, below it no echo."""
+    low = np.linspace(lower[0], top, CLASSES, endpoint=False)
+    middle = low + (top - lower[0]) / CLASSES / 2
+    value = [0.0, *(float(f"{v:.3g}") for v in middle)]
+    index = np.searchsorted(np.asarray(lower), low + 1e-9, side="right") - 1
+    colour = [None, *(colours[k] for k in index)]
+    return _coded(name, unit, (lower, colours), value, colour)
 
 
 def quality_scale() -> Scale:
@@ -164,6 +203,12 @@ def _all_scales() -> dict[str, Scale]:
             rain_scale(f"amount_{hours}h", "mm", lower, _RAIN, 1000.0)
             for hours, lower in AMOUNT_LOWER.items()
         ),
+        *(
+            column_scale(name, unit, lower, colours, top)
+            for name, (unit, lower, colours, top) in _COLUMN.items()
+            if name != "liquid"
+        ),
+        rain_scale("liquid", *_COLUMN["liquid"]),
         quality_scale(),
         word_scale("state", [STATE_WORDS[state] for state in State]),
         word_scale("warning", LEVEL_WORDS),
@@ -201,8 +246,13 @@ def quality_codes(quality: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def scale_edges(name: str) -> NDArray[np.float64]:
-    """Lower bounds of the classes of a rain scale."""
+    """Lower bounds of the classes of a scale of rain or of columns."""
     if name == "rate":
         return edges(_RATE_LOWER, 300.0)
+    if name == "liquid":
+        return edges(_LIQUID[0], _LIQUID[2])
+    if name in _COLUMN:
+        _, lower, _, top = _COLUMN[name]
+        return np.linspace(lower[0], top, CLASSES, endpoint=False)
     hours = int(name.removeprefix("amount_").removesuffix("h"))
     return edges(AMOUNT_LOWER[hours], 1000.0)

@@ -50,6 +50,54 @@ def ordinary_kriging(
     )
 
 
+def thinned(
+    points: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    values: NDArray[np.float64],
+    trusted: NDArray[np.bool_],
+    params: MergeParams,
+) -> dict[str, tuple[NDArray, NDArray]]:
+    """Estimates of four gauges in five from the fifth, in five turns, and the index of each."""
+    fold = np.random.default_rng(0).permutation(len(points)) % 5
+    names = ("gauges, inverse distance", "gauges, ordinary kriging", "merged")
+    found: dict[str, list[NDArray]] = {name: [] for name in (*names, "radar from gauges' places")}
+    order = []
+    nothing = np.full(len(points), np.nan)
+    for turn in range(5):
+        kept = np.flatnonzero((fold == turn) & trusted)
+        rest = np.flatnonzero(fold != turn)
+        k = min(params.neighbours, len(kept))
+        distance, near = cKDTree(points[kept]).query(points[rest], k)
+        index = kept[near].astype(np.int64)
+        weight = 1.0 / np.maximum(distance[:, :12], 1.0) ** 2
+        found[names[0]].append((weight * values[index[:, :12]]).sum(1) / weight.sum(1))
+        for name, field in ((names[1], nothing), (names[2], drift)):
+            estimate = krige(points[rest], field[rest], points, field, values, index,
+                             params.length_m, params.nugget)  # fmt: skip
+            found[name].append(np.maximum(estimate, 0))
+        known = np.where(np.isfinite(drift), drift, 0.0)
+        blind = krige(points[rest], nothing[rest], points, nothing, known, index,
+                      params.length_m, params.nugget)  # fmt: skip
+        found["radar from gauges' places"].append(blind)
+        order.append(rest)
+    index = np.concatenate(order)
+    return {name: (np.concatenate(parts), index) for name, parts in found.items()}
+
+
+def ceiling(
+    sparse: dict[str, tuple[NDArray, NDArray]], drift: NDArray, values: NDArray, inside: NDArray
+) -> str:
+    """Best that the radar can add to the gauges: correlation of what both leave unexplained."""
+    kriged, index = sparse["gauges, ordinary kriging"]
+    blind, _ = sparse["radar from gauges' places"]
+    chosen = inside[index] & np.isfinite(drift[index])
+    rest = (values[index] - kriged)[chosen]
+    told = (drift[index] - blind)[chosen]
+    r = float(np.corrcoef(rest, told)[0, 1])
+    return (f"between gauges radar and rain correlate with {r:.3f}: no linear merge goes below "
+            f"{np.sqrt(1 - r**2):.3f} of kriging")  # fmt: skip
+
+
 def line(name: str, found: Skill | None) -> str:
     if found is None:
         return f"{name:<34} no value"
@@ -92,6 +140,17 @@ def main() -> int:
         print(f"hour ending 2019-08-09T17:00Z, {place}: RMSE mm, bias, r, gauges")
         for name, estimate in estimates.items():
             print("  " + line(name, skill(estimate[inside], values[inside])))
+    drift = gauges["drift"].values.astype(np.float64)
+    trusted = gauges["trusted"].values
+    sparse = thinned(points, drift, values, trusted, MergeParams())
+    for place, inside in (("the city's box", city), ("the whole grid", np.ones(len(city), bool))):
+        print(f"one gauge in five, four others predicted, {place}: RMSE mm, bias, r, estimates")
+        for name, (estimate, index) in sparse.items():
+            if name.startswith("radar"):
+                continue
+            chosen = inside[index]
+            print("  " + line(name, skill(estimate[chosen], values[index][chosen])))
+        print("  " + ceiling(sparse, drift, values, inside))
     return 0
 
 

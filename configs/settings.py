@@ -80,6 +80,21 @@ class InputSettings(_Frozen):
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
 
 
+class ZRSettings(_Frozen):
+    """``Z = a R^b``, fitted to gauges (benchmarks/fit_zr.py)."""
+
+    a: float = Field(gt=0)
+    b: float = Field(gt=0)
+
+
+class ZRSeasonSettings(_Frozen):
+    """Relations of some months, by type of rain."""
+
+    months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(min_length=1)
+    stratiform: ZRSettings
+    convective: ZRSettings
+
+
 class RadarSettings(_Frozen):
     """Which volumes a cycle takes, and how they become rain."""
 
@@ -88,10 +103,28 @@ class RadarSettings(_Frozen):
         0.0, ge=0, description="hindcasts only: volumes that start after the analysis time"
     )
     stale_after_min: float = Field(12.0, gt=0)
-    zr_a: float = 300.0
-    zr_b: float = 1.4
+    zr_a: float = Field(300.0, gt=0, description="Z = a R^b in months without a season's table")
+    zr_b: float = Field(1.4, gt=0)
+    zr_seasons: tuple[ZRSeasonSettings, ...] = ()
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
+    freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
+
+    def relation(self, month: int) -> tuple[ZRSettings, ZRSettings]:
+        """Relations of stratiform and convective rain in a month."""
+        for season in self.zr_seasons:
+            if month in season.months:
+                return season.stratiform, season.convective
+        same = ZRSettings(a=self.zr_a, b=self.zr_b)
+        return same, same
+
+    @field_validator("zr_seasons")
+    @classmethod
+    def _months_differ(cls, found: tuple[ZRSeasonSettings, ...]) -> tuple[ZRSeasonSettings, ...]:
+        months = [month for season in found for month in season.months]
+        if len(set(months)) < len(months):
+            raise ValueError("a month belongs to two seasons")
+        return found
 
 
 class MergeSettings(_Frozen):

@@ -85,6 +85,51 @@ def motion_array(motion: xr.Dataset, per_seconds: float) -> NDArray[np.float32]:
     return np.stack(scaled).astype(np.float32)
 
 
+def source_cells(
+    motion: NDArray[np.float32], step: float, *, substeps: int = 1
+) -> NDArray[np.int32]:
+    """Cell that each cell's air comes from, for what cannot be interpolated: flags, kinds, maxima.
+
+    Parameters
+    ----------
+    motion
+        (2, y, x) cells per unit of ``step``.
+    step
+        Time to move by; negative moves back in time.
+    substeps
+        Midpoint steps of the trajectory.
+
+    Returns
+    -------
+    (y, x) flat index of the nearest cell at the start, -1 where it lies beyond the edge.
+    """
+    u, v = np.ascontiguousarray(motion, np.float32).reshape(2, -1)
+    parts = np.full(substeps, step / substeps, np.float32)
+    return np.asarray(_source_cells(u, v, parts, motion.shape[1:]))
+
+
+@numba.njit(cache=True, parallel=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+def _source_cells(
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    parts: NDArray[np.float32],
+    shape: tuple[int, int],
+) -> NDArray[np.int32]:
+    ny, nx = shape
+    out = np.empty(shape, np.int32)
+    for row in numba.prange(ny):
+        x, y = np.arange(nx).astype(np.float32), np.full(nx, np.float32(row))
+        here = slice(row * nx, row * nx + nx)
+        mx, my = u[here].copy(), v[here].copy()
+        for part in range(len(parts)):
+            _follow(u, v, x, y, mx, my, parts[part], ny, nx)
+        for c in range(nx):
+            i, j = round(x[c]), round(y[c])
+            inside = 0 <= i < nx and 0 <= j < ny
+            out[row, c] = j * nx + i if inside else -1
+    return out
+
+
 @numba.njit(cache=True, parallel=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 def _advect(
     field: NDArray[np.float32],

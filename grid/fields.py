@@ -28,6 +28,19 @@ class Method(IntEnum):
     KDP = 2  # specific differential phase
     ATTENUATION = 3  # specific attenuation
     Z_CAPPED = 4  # reflectivity above the hail cap
+    Z_ZDR = 5  # reflectivity and differential reflectivity
+    KDP_ZDR = 6  # specific phase and differential reflectivity
+    Z_TUNED = 7  # reflectivity, by a relation tuned to the polarimetric rain nearby
+
+
+class EchoTop(IntEnum):
+    """Where the echo top lies among the beams of a column."""
+
+    NONE = 0  # no beam holds echo as strong as that
+    BETWEEN = 1  # between two beams
+    ABOVE_HIGHEST = 2  # the highest beam still holds it: the top is higher than said
+    BELOW_LOWEST = 3  # only weaker echo, already in the lowest beam: a top would lie below it
+    MISSING = 4  # nothing was scanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,31 @@ FIELDS = {
     "source_radar": Field("1", "radar that weighs most, by its place in radars", None, 0.0, 255.0),
     "age": Field("s", "age of the newest observation used", None, 0.0, 86400.0),
     "beam_height": Field("m", "height of the beam used above mean sea level", "altitude"),
+    "composite_reflectivity": Field(
+        "dBZ",
+        "largest reflectivity of the column, -32 where scanned without echo",
+        "equivalent_reflectivity_factor",
+        -32.0,
+        95.0,
+    ),
+    "cappi_reflectivity": Field(
+        "dBZ",
+        "reflectivity at a height, -32 where scanned without echo",
+        "equivalent_reflectivity_factor",
+        -32.0,
+        95.0,
+    ),
+    "echo_top": Field(
+        "m", "height of the highest 18 dBZ above mean sea level, 0 where none", None, 0.0, 25000.0
+    ),
+    "echo_top_flag": Field("1", "where the echo top lies among the beams", "status_flag", 0.0, 4.0),
+    "vertically_integrated_liquid": Field(
+        "kg m-2", "vertically integrated liquid", None, 0.0, 200.0
+    ),
+    "beam_distance": Field(
+        "m", "distance of the height to the nearest beam and half its width", None, 0.0, 25000.0
+    ),
+    "column_state": Field("1", "what the values of the column rest on", "status_flag", 0.0, 5.0),
     "radar_count": Field("1", "number of radars that see the cell", None, 0.0, 64.0),
     "motion_x": Field("m s-1", "motion of the rain along x of the grid", None, -150.0, 150.0),
     "motion_y": Field("m s-1", "motion of the rain along y of the grid", None, -150.0, 150.0),
@@ -79,13 +117,18 @@ FIELDS = {
 
 
 def attrs(name: str) -> dict[str, object]:
-    """CF attributes for a variable of the table; ``state`` and ``method`` carry their flags.
+    """CF attributes for a variable of the table; states, methods and tops carry their flags.
 
     >>> attrs("rainfall_rate")["units"]
     'mm h-1'
     """
     found: dict[str, object] = dict(FIELDS[name].attrs())
-    flags: dict[str, type[IntEnum]] = {"state": State, "method": Method}
+    flags: dict[str, type[IntEnum]] = {
+        "state": State,
+        "column_state": State,
+        "method": Method,
+        "echo_top_flag": EchoTop,
+    }
     if name in flags:
         found["flag_values"] = np.array([int(s) for s in flags[name]], np.uint8)
         found["flag_meanings"] = " ".join(s.name.lower() for s in flags[name])

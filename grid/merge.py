@@ -44,8 +44,8 @@ class Skill:
 class MergeReport:
     """What a merge used and how good it is.
 
-    ``gauges`` holds, over ``station``, ``rainfall_amount``, ``leave_one_out``, ``radar`` (mm) and
-    ``trusted``.
+    ``gauges`` holds, over ``station``, ``rainfall_amount``, ``leave_one_out``, ``radar``, ``drift``
+    (the smoothed radar that the merge used; all mm) and ``trusted``.
     """
 
     used: int
@@ -127,7 +127,7 @@ def merge(
     report = MergeReport(
         int(trusted.sizes["station"]),
         tuple(str(s) for s in gauges["station"].values[suspect]),
-        _at_gauges(gauges, estimate, sample(radar, gauges), ~suspect),
+        _at_gauges(gauges, estimate, sample(radar, gauges), ~suspect, drift),
     )
     return _result(radar, merged, factor), report
 
@@ -265,11 +265,13 @@ def _at_gauges(
     leave_one_out: NDArray[np.float64] | float,
     radar: NDArray[np.float64] | float,
     trusted: NDArray[np.bool_],
+    drift: NDArray[np.float64] | float = np.nan,
 ) -> xr.Dataset:
     shape = gauges["rainfall_amount"].shape
     return gauges.assign(
         leave_one_out=("station", np.broadcast_to(leave_one_out, shape), {"units": "mm"}),
         radar=("station", np.broadcast_to(radar, shape), {"units": "mm"}),
+        drift=("station", np.broadcast_to(drift, shape), {"units": "mm"}),
         trusted=("station", trusted),
     )
 

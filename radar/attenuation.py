@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 from jinghu.radar.polar import DRY_DBZ
 
+_LAST_GATES = 5
+_BROKEN_OFF_DBZ = 25.0
+_WEAKENED_DB = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class AttenuationParams:
@@ -56,12 +60,15 @@ class Attenuation:
         The same of differential reflectivity.
     rise_deg
         Rise of the phase over the segment that the gate lies in, 0 elsewhere.
+    kdp_deg_km
+        Attenuation as specific phase: as fine as reflectivity, and its integral the rise.
     """
 
     specific_db_km: NDArray[np.float32]
     path_db: NDArray[np.float32]
     path_zdr_db: NDArray[np.float32]
     rise_deg: NDArray[np.float32]
+    kdp_deg_km: NDArray[np.float32]
 
 
 def attenuation(
@@ -90,12 +97,12 @@ def attenuation(
     settings = np.array(
         [params.gamma_db_deg, params.exponent, params.min_rise_deg, params.max_gap_m / gate_m]
     )
-    a, path, rise = _zphi(dbz, phidp_deg, below_m, gate_m / 1000.0, ratios, settings)
+    a, path, rise, kdp = _zphi(dbz, phidp_deg, below_m, gate_m / 1000.0, ratios, settings)
     differential = path * np.float32(params.beta_db_deg / params.gamma_db_deg)
-    return Attenuation(a, path, np.asarray(differential, np.float32), rise)
+    return Attenuation(a, path, np.asarray(differential, np.float32), rise, kdp)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _segment(
     z: NDArray[np.float64], rise_deg: float, ratio: float, b: float, gate_km: float
 ) -> NDArray[np.float64]:
@@ -112,7 +119,7 @@ def _segment(
     return a
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _best_ratio(
     z: NDArray[np.float64],
     phase: NDArray[np.float32],
@@ -137,7 +144,7 @@ def _best_ratio(
     return float(best)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _zphi(
     dbz: NDArray[np.float32],
     phidp_deg: NDArray[np.float32],
@@ -145,12 +152,13 @@ def _zphi(
     gate_km: float,
     ratios: NDArray[np.float64],
     settings: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     usual, b, min_rise, max_gap = settings
     n_rays, n_gates = dbz.shape
     specific = np.full((n_rays, n_gates), np.float32(np.nan))
     path = np.zeros((n_rays, n_gates), np.float32)
     rises = np.zeros((n_rays, n_gates), np.float32)
+    kdp = np.full((n_rays, n_gates), np.float32(np.nan))
     for ray in range(n_rays):
         gate, n = 0, min(n_below, n_gates)
         while gate < n:
@@ -180,11 +188,12 @@ def _zphi(
                 if k <= last:
                     specific[ray, k] = a[k - first]
                     rises[ray, k] = rise
+                    kdp[ray, k] = a[k - first] / ratio
                     so_far += a[k - first] * gate_km
                 path[ray, k] += so_far
                 if k <= last:
                     so_far += a[k - first] * gate_km
-    return specific, path, rises
+    return specific, path, rises, kdp
 
 
 def corrected(
@@ -215,5 +224,32 @@ def corrected(
     spreading = 20.0 * np.log10(np.maximum(range_m, 1.0))
     noise = np.quantile((dbz - spreading)[echo], 0.01) + spreading
     lost = ~echo & weakened & (noise + path_db > lost_dbz)
-    out[lost] = np.nan
+    out[lost | _extinct(out, path_db)] = np.nan
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _extinct(dbz: NDArray[np.float32], path_db: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark dry gates behind weakened echo that breaks off while it is still strong.
+
+    Rain thins out; what ends at 25 dBZ or more behind attenuation was drowned in the noise, and
+    how much was lost behind it cannot be told from the phase that was lost with it.
+    """
+    n_rays, n_gates = dbz.shape
+    out = np.zeros((n_rays, n_gates), np.bool_)
+    for ray in range(n_rays):
+        last = np.zeros(_LAST_GATES, np.float32)
+        run, lost = 0, False
+        for gate in range(n_gates):
+            value = dbz[ray, gate]
+            if value > DRY_DBZ:
+                last[run % _LAST_GATES] = value
+                run += 1
+                if run >= _LAST_GATES:  # the signal is back
+                    lost = False
+            elif value == DRY_DBZ:
+                if run > 0 and path_db[ray, gate] > _WEAKENED_DB:
+                    lost = lost or last[: min(run, _LAST_GATES)].max() >= _BROKEN_OFF_DBZ
+                run = 0
+                out[ray, gate] = lost
     return out

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jinghu.radar.fuzzy import FuzzyParams, has_evidence, without_non_weather
 from jinghu.radar.geometry import beam_height, ground_distance, slant_range
+from jinghu.radar.interference import SpokeParams, without_spokes
 from jinghu.radar.polar import DRY_DBZ, PolarSweep
 
 
@@ -29,6 +30,7 @@ class ClutterParams:
     max_height_m: float = 3000.0  # above it the sweep above tells nothing about the ground
     speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
     fuzzy: FuzzyParams = field(default_factory=FuzzyParams)
+    spokes: SpokeParams = field(default_factory=SpokeParams)
 
     def limits(self) -> NDArray[np.float64]:
         """Thresholds in the order in which the kernel takes them."""
@@ -48,11 +50,13 @@ class ClutterParams:
 def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
     """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry.
 
+    Spokes of interference go first: they are no measure of what a sweep above ground clutter sees.
     Sweeps that hold more than reflectivity and velocity are judged by fuzzy membership first; of
     those with two polarisations it is the only judge, because a steep fall of their echo is one
     of its votes and attenuation makes others.
     """
     out = []
+    sweeps = [without_spokes(sweep, params.spokes) for sweep in sweeps]
     for k, sweep in enumerate(sweeps):
         dbz = sweep.dbz
         above = _seen_above(sweep, sweeps[k + 1]) if k + 1 < len(sweeps) else None
@@ -100,7 +104,7 @@ def _seen_above(sweep: PolarSweep, above: PolarSweep) -> NDArray[np.float32]:
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     n_rays, n_gates = dbz.shape
     out = np.empty_like(dbz)
@@ -117,7 +121,7 @@ def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _without_speckle(
     dbz: NDArray[np.float32], echo_dbz: float, share: float
 ) -> NDArray[np.float32]:
@@ -141,7 +145,7 @@ def _without_speckle(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _without_clutter(
     dbz: NDArray[np.float32],
     velocity_m_s: NDArray[np.float32],
@@ -169,7 +173,7 @@ def _without_clutter(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _median_around(dbz: NDArray[np.float32], ray: int, gate: int) -> float:
     """Median of the known gates in the 5 x 5 around; dry ones count as no echo."""
     n_rays, n_gates = dbz.shape

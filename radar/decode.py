@@ -4,17 +4,13 @@ import re
 from collections.abc import Mapping
 
 from jinghu.grid.errors import DataError
-from jinghu.radar import container, legacy, standard
+from jinghu.radar import container, interop, legacy, standard
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_layout import MAGIC
 from jinghu.radar.volume import Volume
 
 _SITE_IN_NAME = re.compile(r"(?:^|_)(Z[A-Z0-9]\w{3})_", re.ASCII)
-_FOREIGN = {
-    b"AR2V": "NEXRAD level II, which this version cannot read yet",
-    b"ARCH": "NEXRAD level II, which this version cannot read yet",
-    b"\x89HDF": "HDF5 (ODIM, CfRadial2 or GAMIC), which this version cannot read yet",
-    b"CDF\x01": "netCDF, which this version cannot read yet",
+_OTHERS = {
     b"SSTM": "a CINRAD history file",
     b"PSTM": "a CINRAD real-time radial stream, which this version cannot read yet",
     b"WSTM": "a CINRAD monitoring file",
@@ -24,7 +20,8 @@ _FOREIGN = {
 def decode_volume(data: bytes, source: str, sites: Mapping[str, RadarSite] | None = None) -> Volume:
     """Decode a CINRAD volume: legacy SA/SB, or standard format, scanning or phased array.
 
-    It may be wrapped in bzip2 or gzip.
+    It may be wrapped in bzip2 or gzip. ODIM and GAMIC volumes are decoded as well:
+    `jinghu.radar.interop`.
 
     A damaged file gives the rays that are whole as far as can be told, and no others: rays with
     changed or contradictory headers are dropped, and a file with many of them is refused. Changed
@@ -54,6 +51,8 @@ def decode_unpacked(
 ) -> Volume:
     """Decode what `container.unpack` gives; otherwise `decode_volume`."""
     data, damage = unpacked.data, unpacked.damage
+    if interop.is_foreign(data):
+        return interop.decode_foreign(data, source, sites)
     if is_standard(data, source, damage):
         return standard.decode(data, source, sites, damage)
     return legacy.decode(data, source, legacy_site(source, sites), damage)
@@ -70,8 +69,8 @@ def is_standard(data: bytes | bytearray, source: str, damage: tuple[str, ...] = 
     head = bytes(data[: len(MAGIC)])
     if head == MAGIC:
         return True
-    if head in _FOREIGN:
-        raise DataError(source, _FOREIGN[head])
+    if head in _OTHERS:
+        raise DataError(source, _OTHERS[head])
     if legacy.looks_like(data):
         return False
     causes = damage or (

@@ -86,7 +86,7 @@ def _gate_at(moment: Moment, range_m: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.where((gate >= 0) & (gate < moment.codes.shape[1]), gate, -1)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _look_up(
     codes: NDArray[np.uint8] | NDArray[np.uint16],
     ray: NDArray[np.int64],

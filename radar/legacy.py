@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
-from jinghu.radar.radials import Found, following, missing, refuse_if_scattered, scarred
+from jinghu.radar.radials import Found, following, missing, refuse_if_scattered, scarred, succeeded
 from jinghu.radar.rows import copied, records, rows
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
@@ -69,8 +69,8 @@ def decode(
 ) -> Volume:
     """Decode unpacked legacy bytes; whole, plausible radials are kept, the rest is counted.
 
-    A radial is whole where what follows it is the header of the next one, be it scarred, or the
-    end of the data, or where it ends the volume. What else must agree: `jinghu.radar.radials`.
+    A radial is whole where what follows it is the header of its successor, be it scarred, or the
+    end of the data. What else must agree: `jinghu.radar.radials`.
 
     Raises
     ------
@@ -182,6 +182,7 @@ def _index(
 def find_more(buffer: NDArray[np.uint8], start: int) -> Found:
     """Find the radials from ``start`` on that bytes still to come cannot change."""
     at, _, searched = _index(buffer, start, True)
+    at = at[succeeded(buffer, _headers(buffer, at), at + RADIAL_BYTES)]
     headers = _headers(buffer, at)
     return Found(
         at=at,
@@ -202,7 +203,8 @@ def _trusted(
     """Leave out radials whose headers are changed or contradict the others."""
     changed = scarred(copied(buffer, offsets, HEADER_BYTES)[:, FIXED_BYTES])
     refuse_if_scattered(scars + int(changed.sum()), len(offsets) + scars, source)
-    kept = offsets[~changed]
+    whole = succeeded(buffer, _headers(buffer, offsets), offsets + RADIAL_BYTES)
+    kept = offsets[~changed & whole]
     headers = _headers(buffer, kept)
     times = _times(headers)
     fits = (np.abs(times - np.median(times)) < _MAX_SPAN_S) & _like_their_sweep(headers)

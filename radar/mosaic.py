@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from jinghu.grid.advection import advect, motion_array
 from jinghu.grid.errors import ConfigError
-from jinghu.grid.fields import State, attrs
+from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.times import from_numpy, to_numpy
+from jinghu.radar.moved import SUBSTEP_S, cells_before, gathered
 
 NO_RADAR = 255  # of ``source_radar``
-_SUBSTEP_S = 180.0  # trajectories are integrated at this step
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def mosaic(
     -------
     Dataset on (y, x): ``rainfall_rate`` (NaN where no radar saw), ``quality``, ``age``,
     ``state``, ``radar_count``, ``source_radar`` (place in the attribute ``radars`` of the radar
-    that weighs most, 255 where none); scalar ``time``.
+    that weighs most, 255 where none), ``method`` (of that radar); scalar ``time``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def mosaic(
         rate = (weights * np.where(seen, rates, 0)).sum(0, dtype=np.float64) / total
     any_seen = np.asarray(seen.any(0))
     newest = np.where(weights > 0.05 * weights.max(0), ages[:, None, None], np.inf).min(0)
-    quality = np.stack([m[2] for m in moved]).max(0)
+    quality = np.where(seen, np.stack([m[2] for m in moved]), 0).max(0)
     return xr.Dataset(
         {
             "rainfall_rate": _field("rainfall_rate", np.where(any_seen, rate, np.nan)),
@@ -78,6 +78,7 @@ def mosaic(
             "age": _field("age", np.where(any_seen, newest, np.nan)),
             "state": (("y", "x"), _states(rains, rate, any_seen, newest, params), attrs("state")),
             "source_radar": _sources(rains, weights, any_seen),
+            "method": (("y", "x"), _methods(rains, weights, time, motion), attrs("method")),
             "radar_count": (("y", "x"), seen.sum(0).astype(np.uint8), attrs("radar_count")),
         },
         coords={
@@ -96,6 +97,33 @@ def _sources(
     places = np.array([sorted(codes).index(code) for code in codes], np.uint8)
     found = np.where(any_seen, places[weights.argmax(axis=0)], NO_RADAR).astype(np.uint8)
     return ("y", "x"), found, attrs("source_radar") | source_flags(codes)
+
+
+def _methods(
+    rains: Sequence[xr.Dataset],
+    weights: NDArray[np.float32],
+    time: datetime,
+    motion: xr.Dataset | None,
+) -> NDArray[np.uint8]:
+    """How the rain of the radar that weighs most was made, moved along with it.
+
+    A cell at the rim of an echo that was interpolated has a rate where its nearest source has none:
+    there the method is the radar's commonest.
+    """
+    chosen = weights.argmax(axis=0)
+    found = np.full(chosen.shape, Method.NONE, np.uint8)
+    for k, rain in enumerate(rains):
+        mine = (chosen == k) & (weights[k] > 0)
+        made = rain["method"].values
+        counts = np.bincount(made[made != Method.NONE], minlength=1)
+        usual = np.uint8(counts.argmax() if counts.any() else Method.Z)
+        if np.count_nonzero(counts) > 1:  # the trajectories are worth their time
+            at = cells_before(motion, from_numpy(rain["time"].values), time)
+            moved = gathered(made, at, Method.NONE)
+            found[mine] = np.where(moved == Method.NONE, usual, moved)[mine]
+        else:
+            found[mine] = usual
+    return found
 
 
 def source_flags(codes: Sequence[str]) -> dict[str, object]:
@@ -125,7 +153,7 @@ def _brought_to(
     quality = rain["quality"].values
     seconds = _seconds_until(rain, time)
     if motion is not None and seconds:
-        substeps = int(np.ceil(abs(seconds) / _SUBSTEP_S))
+        substeps = int(np.ceil(abs(seconds) / SUBSTEP_S))
         per_second = motion_array(motion, 1.0)
         rate = advect(rate, per_second, [seconds], substeps=substeps)[0]
         quality = advect(quality, per_second, [seconds], substeps=substeps, outside=0.0)[0]

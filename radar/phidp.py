@@ -57,7 +57,7 @@ def system_offset(
     return float(np.degrees(middle + np.quantile(off, 0.25)) % 360.0)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def unfold(
     phidp_deg: NDArray[np.float32], good: NDArray[np.bool_], offset_deg: float
 ) -> NDArray[np.float32]:
@@ -89,7 +89,7 @@ def unfold(
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def smooth(phase_deg: NDArray[np.float32], half: int, outlier_deg: float) -> NDArray[np.float32]:
     """Phase without outliers: NaN where it is far from the running median along the ray."""
     n_rays, n_gates = phase_deg.shape
@@ -109,7 +109,7 @@ def smooth(phase_deg: NDArray[np.float32], half: int, outlier_deg: float) -> NDA
     return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def fit_line(
     phase_deg: NDArray[np.float32],
     halves: NDArray[np.int64],

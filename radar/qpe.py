@@ -1,37 +1,27 @@
-"""Rain rate of every gate by the relation that suits it: Z, KDP or attenuation."""
+"""Rain rate of every gate by the relation that suits it: of Z, ZDR, KDP or attenuation."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from jinghu.grid.fields import Method
 from jinghu.radar.attenuation import ATTENUATION, Attenuation, attenuation, corrected
 from jinghu.radar.geometry import beam_height, ground_distance
 from jinghu.radar.phidp import Phase, PhaseParams, process
 from jinghu.radar.polar import PolarSweep
+from jinghu.radar.rain_type import RainTypeParams, convective
+from jinghu.radar.relations import (
+    RAIN_OF_ATTENUATION,
+    RAIN_OF_KDP,
+    RAIN_OF_KDP_ZDR,
+    RAIN_OF_Z_ZDR,
+    hail_limit_dbz,
+)
 from jinghu.radar.texture import phase_texture
-from jinghu.radar.zr import ZRRelation
-
-
-@dataclass(frozen=True, slots=True)
-class PowerLaw:
-    """``R = factor x^exponent``, R in mm/h."""
-
-    factor: float
-    exponent: float
-
-    def rain_rate(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Rain rate in mm/h, 0 where the value is not positive; NaN stays NaN."""
-        return np.asarray(self.factor * np.maximum(values, 0) ** self.exponent, np.float32)
-
-
-# S: CSU blended rain; C: Bringi & Chandrasekar as in common use; X: Diederich et al. (2015,
-# J. Hydrometeor. 16, 503-516), at 10 degrees Celsius.
-RAIN_OF_KDP = {
-    "S": PowerLaw(40.5, 0.85), "C": PowerLaw(29.7, 0.85), "X": PowerLaw(15.81, 0.7992)
-}  # fmt: skip
-RAIN_OF_ATTENUATION = {"C": PowerLaw(250.0, 0.91), "X": PowerLaw(45.5, 0.83)}
+from jinghu.radar.tuned_zr import TuningParams, tuned_rate
+from jinghu.radar.zr import ZRTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,14 @@ class QpeParams:
     sound_rise_deg
         Rise of the phase over a segment from which its attenuation is sound.
     hail_dbz
-        From here on attenuation holds hail as well, and is not used.
+        From here on echo may hold hail: attenuation and ZDR are not used where ZDR is too small
+        for rain, or unknown.
+    least_zdr_db
+        Smaller ZDR is not told apart from none.
+    zdr_window_m, zdr_rays
+        ZDR is averaged over so much of the ray, and so many rays.
+    calibrated_path_db
+        Path attenuation up to which reflectivity and ZDR are sound enough to be used together.
     freezing_level_m
         Height above mean sea level; half a kilometre below it melting begins, and there neither
         KDP nor attenuation is that of rain.
@@ -60,8 +57,14 @@ class QpeParams:
     hail_dbz: float = 50.0
     freezing_level_m: float = 5_000.0
     capped_quality: float = 0.5
+    least_zdr_db: float = 0.15
+    zdr_window_m: float = 1_500.0
+    zdr_rays: int = 3
+    calibrated_path_db: float = 5.0
     lost_db: float = 20.0  # path attenuation at which the quality has fallen to 1/e
     phase: PhaseParams = field(default_factory=PhaseParams)
+    tuning: TuningParams = field(default_factory=TuningParams)
+    types: RainTypeParams = field(default_factory=RainTypeParams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def gate_rain(
     products: PhaseProducts | None,
     band: str,
     antenna_m: float,
-    zr: ZRRelation,
+    zr: ZRTable,
     params: QpeParams,
 ) -> GateRain:
     """Rain of every gate of a restored sweep.
@@ -133,29 +136,88 @@ def gate_rain(
     zr, params
         Relations and choices.
     """
-    rate = zr.rain_rate(sweep.dbz)
+    plain = rate_by_type(sweep, zr, params)
+    rate = plain.copy()
     echo = np.isfinite(sweep.dbz)
-    capped = echo & (sweep.dbz > zr.cap_dbz)
+    capped = echo & (sweep.dbz > zr.convective.cap_dbz)
     method = np.where(echo, Method.Z, Method.NONE).astype(np.uint8)
     method[capped] = Method.Z_CAPPED
     quality = echo.astype(np.float32)
-    if products is None:
+    if products is None or sweep.dual is None:
         return GateRain(rate, method, quality)
     quality[capped] = params.capped_quality
+    in_rain = echo & (sweep.dbz > zr.stratiform.floor_dbz)
+    in_rain &= _in_rain(sweep, antenna_m, params)[None, :]
+    told = _polarimetric(sweep, products, band, in_rain, params)
+    polarimetric = told.method != Method.NONE
+    rate[polarimetric], method[polarimetric] = told.rate[polarimetric], told.method[polarimetric]
+    quality[told.method == Method.KDP] = 1.0
+    quality[told.method == Method.KDP_ZDR] = 1.0
+    rest = in_rain & (method == Method.Z)
+    tuned = tuned_rate(plain, rate, polarimetric, sweep.gate_m, params.tuning)
+    rate[rest], method[rest] = tuned[rest], Method.Z_TUNED
+    quality *= np.exp(-products.attenuation.path_db / np.float32(params.lost_db))
+    return GateRain(rate, method, quality.astype(np.float32))
+
+
+def rate_by_type(sweep: PolarSweep, zr: ZRTable, params: QpeParams) -> NDArray[np.float32]:
+    """Rain rate (ray, gate) of reflectivity alone, by the relation of its type of rain."""
+    if zr.stratiform == zr.convective:
+        return zr.stratiform.rain_rate(sweep.dbz)
+    heavy = zr.convective.rain_rate(sweep.dbz)
+    return np.where(convective(sweep, params.types), heavy, zr.stratiform.rain_rate(sweep.dbz))
+
+
+def _polarimetric(
+    sweep: PolarSweep,
+    products: PhaseProducts,
+    band: str,
+    in_rain: NDArray[np.bool_],
+    params: QpeParams,
+) -> GateRain:
+    """Rain of the gates for which more than reflectivity is known; the others have no method."""
+    assert sweep.dual is not None
+    rate = np.zeros(sweep.dbz.shape, np.float32)
+    method = np.full(sweep.dbz.shape, Method.NONE, np.uint8)
     weakened, kdp = products.attenuation, products.phase.kdp_deg_km
-    in_rain = echo & _in_rain(sweep, antenna_m, params)[None, :]
+    zdr = smoothed_zdr(sweep, params)
+    with np.errstate(invalid="ignore"):
+        sized = in_rain & (zdr >= params.least_zdr_db)
+        limit = np.where(sized, hail_limit_dbz(zdr), params.hail_dbz)
+        rain = in_rain & (sweep.dbz < np.maximum(limit, params.hail_dbz))
+        heavy = in_rain & (sweep.dbz >= params.heavy_dbz) & (kdp >= params.heavy_kdp)
+    if band in RAIN_OF_Z_ZDR:
+        some = rain & sized & (sweep.dbz > 20.0) & (weakened.path_db < params.calibrated_path_db)
+        rate[some] = RAIN_OF_Z_ZDR[band].rain_rate(10.0 ** (sweep.dbz[some] / 10.0), zdr[some])
+        method[some] = Method.Z_ZDR
     if band in RAIN_OF_ATTENUATION:
-        sound = in_rain & (weakened.rise_deg >= params.sound_rise_deg)
-        sound &= (sweep.dbz > 20.0) & (sweep.dbz < params.hail_dbz)
+        sound = rain & (weakened.rise_deg >= params.sound_rise_deg) & (sweep.dbz > 20.0)
         rate[sound] = RAIN_OF_ATTENUATION[band].rain_rate(weakened.specific_db_km[sound])
         method[sound] = Method.ATTENUATION
-    heavy = in_rain & (sweep.dbz >= params.heavy_dbz) & (kdp >= params.heavy_kdp)
-    heavy &= (method != Method.ATTENUATION) | (sweep.dbz >= params.hail_dbz)
+        both = sound & sized
+        rate[both] = RAIN_OF_KDP_ZDR[band].rain_rate(weakened.kdp_deg_km[both], zdr[both])
+        method[both] = Method.KDP_ZDR
+        heavy &= ~sound
     rate[heavy] = RAIN_OF_KDP[band].rain_rate(kdp[heavy])
     method[heavy] = Method.KDP
-    quality[heavy] = 1.0
-    quality *= np.exp(-weakened.path_db / np.float32(params.lost_db))
-    return GateRain(rate, method, quality.astype(np.float32))
+    both = heavy & rain & sized
+    rate[both] = RAIN_OF_KDP_ZDR[band].rain_rate(kdp[both], zdr[both])
+    method[both] = Method.KDP_ZDR
+    return GateRain(rate, method, np.ones_like(rate))
+
+
+def smoothed_zdr(sweep: PolarSweep, params: QpeParams) -> NDArray[np.float32]:
+    """ZDR averaged over a window, NaN where fewer than half of its gates are of rain."""
+    assert sweep.dual is not None
+    zdr = sweep.dual.zdr_db
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(zdr) & (sweep.dbz > 10.0) & (sweep.dual.rhohv > 0.95)
+    size = (params.zdr_rays, 2 * max(1, round(params.zdr_window_m / sweep.gate_m / 2)) + 1)
+    share = uniform_filter(good.astype(np.float32), size, mode=("wrap", "nearest"))
+    total = uniform_filter(np.where(good, zdr, 0).astype(np.float32), size,
+                           mode=("wrap", "nearest"))  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(share >= 0.5, total / share, np.nan).astype(np.float32)
 
 
 def _in_rain(sweep: PolarSweep, antenna_m: float, params: QpeParams) -> NDArray[np.bool_]:

@@ -1,26 +1,34 @@
 """Trust in radials: the formats have no checksum, so radials must agree with one another.
 
 What can be checked is the header: it must be plausible, hold the bytes that all headers hold, and
-follow from the radial before it in number, azimuth and time. **A changed byte inside gate data
-cannot be detected**, nor a radial whose head and tail come from two radials of one size: what is
-inside a radial with a sound header, followed by another one, is believed. Headers are 3 to 5 %
-of a file; if several of them are hit at separate places, gate data are hit some twenty times as
-often in radials that look sound, and the file is refused as a whole (`refuse_if_scattered`).
+follow from the radial before it in number, azimuth and time. The body has no check but its frame:
+bytes that lack, were put in or belong to another radial show in what stands right behind the
+length that the header declares. There must stand the successor, by its number, or the end of the
+data (`succeeded`); so no radial is made of two, at the price of the one before a gap.
+
+What cannot be known: **a changed byte inside gate data**, and whether the very last radial is made
+of two of one size, where the data end with it. Headers are 3 to 5 % of a file; if several of them
+are hit at separate places, gate data are hit some twenty times as often in radials that look
+sound, and the file is refused as a whole (`refuse_if_scattered`).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
+from jinghu.radar.rows import records
 
 _LOOK_BACK = 512  # radials that may lie, refused, between two that follow one another
 _RAY, _JUMP = 2, 3  # a jump costs more than one ray and less than two: see `following`
 _TOLERANCE, _TOLERANCE_A_STEP = 0.4, 0.1  # of the ray spacing
 _MIN_TOLERANCE_DEG = 0.2
 _MIN_NUMBERED = 0.8
+_MIN_SUCCEEDED, _FEW = 0.5, 20
+_BEGINNINGS, _ENDS = (0, 3, 5), (2, 4, 6)  # states of radials: of cuts, volumes, RHIs
 _SCATTERED_RADIALS, _SCATTERED_SHARE = 4, 0.001
 
 
@@ -62,6 +70,39 @@ def refuse_if_scattered(scarred: int, radials: int, source: str) -> None:
             f" {radials} radials, so the gate values, which no checksum guards, cannot be trusted"
         )
         raise DataError(source, cause)
+
+
+def succeeded(
+    buffer: NDArray[np.uint8], headers: NDArray[Any], end: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Mark the radials that end where the data end or the header of their successor begins.
+
+    The successor has the next sequence number or, in layouts without one, the next number in the
+    same cut, or it begins a cut where this one ends another. A file in which most radials have no
+    successor does not number them, and is believed.
+
+    Parameters
+    ----------
+    buffer
+        (byte,) the data.
+    headers
+        (radial,) records that name cut, number, state and perhaps sequence.
+    end
+        (radial,) offset behind each by its declared length.
+    """
+    at_end = np.asarray(end == len(buffer))
+    readable = np.flatnonzero(end + headers.dtype.itemsize <= len(buffer))
+    own, behind = headers[readable], records(buffer, end[readable], headers.dtype)
+    if "sequence" in (headers.dtype.names or ()):
+        follows = behind["sequence"] == own["sequence"] + 1
+    else:
+        same = behind["elevation_number"] == own["elevation_number"]
+        closed = np.isin(own["state"], _ENDS) & np.isin(behind["state"], _BEGINNINGS)
+        follows = np.where(same, behind["radial_number"] == own["radial_number"] + 1, closed)
+    if len(follows) >= _FEW and follows.mean() < _MIN_SUCCEEDED:
+        return np.ones(len(headers), bool)
+    at_end[readable[follows]] = True
+    return np.asarray(at_end, bool)
 
 
 def scarred(fixed: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -133,8 +174,8 @@ def missing(
     lost = int((step - 1)[same].sum()) if numbered else 0
     begins = np.concatenate([[True], ~same])
     ends = np.concatenate([~same, [False]])  # the end of the volume is another matter
-    open_cuts = int((begins & ~np.isin(state, (0, 3, 5))).sum())
-    open_cuts += int((ends & ~np.isin(state, (2, 4, 6))).sum())
+    open_cuts = int((begins & ~np.isin(state, _BEGINNINGS)).sum())
+    open_cuts += int((ends & ~np.isin(state, _ENDS)).sum())
     problems: tuple[str, ...] = ()
     if lost:
         problems += (f"{lost} radials are missing inside sweeps",)

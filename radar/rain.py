@@ -13,18 +13,19 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, to_numpy
 from jinghu.radar.clutter import ClutterParams, blocked_rays, clean
 from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_range
+from jinghu.radar.horizon import without_hidden
 from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
 from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
 from jinghu.radar.vpr import VprParams, brought_down, correction_profile
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRTable
 
 
 @dataclass(frozen=True, slots=True)
 class RainParams:
     """How the moments become rain on the grid."""
 
-    zr: ZRRelation = field(default_factory=ZRRelation)
+    zr: ZRTable = field(default_factory=ZRTable)
     clutter: ClutterParams = field(default_factory=ClutterParams)
     qpe: QpeParams = field(default_factory=QpeParams)
     vpr: VprParams = field(default_factory=VprParams)
@@ -32,6 +33,23 @@ class RainParams:
     max_height_m: float = 8_000.0  # higher beams see ice, not rain
     quality_height_m: float = 2_000.0  # e-folding height and range of the quality
     quality_range_m: float = 150_000.0
+
+
+_OnGrid = tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.float32],
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanScan:
+    """Sweeps without clutter, attenuation added back, lowest first; and the rays hidden in each."""
+
+    sweeps: Sequence[PolarSweep]
+    hidden: Sequence[NDArray[np.bool_]]
 
 
 def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Dataset:
@@ -51,12 +69,23 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
     Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``, ``method``;
     scalar ``time`` (of the low sweeps); attribute ``radar``.
     """
+    return rain_and_scan(volume, spec, params)[0]
+
+
+def rain_and_scan(
+    volume: Volume, spec: GridSpec, params: RainParams
+) -> tuple[xr.Dataset, CleanScan]:
+    """Rain as of `rain_on_grid`, and the cleaned sweeps that it was made of."""
     sweeps = reflectivity_sweeps(volume)
-    found = _missing(spec)
+    found, scan = _missing(spec), CleanScan([], [])
     if sweeps:
-        cleaned, gates = _rain_of_sweeps(volume, sweeps, params)
-        hidden = blocked_rays(cleaned, params.clutter)
-        found = _lowest_beams(volume, cleaned, gates, hidden, spec, params)
+        cleaned, gates, hidden = _rain_of_sweeps(volume, sweeps, params)
+        scan = CleanScan(cleaned, hidden)
+        found = _lowest_beams(volume, cleaned, gates, scan.hidden, spec, params)
+    return _dataset(volume, spec, params, found), scan
+
+
+def _dataset(volume: Volume, spec: GridSpec, params: RainParams, found: _OnGrid) -> xr.Dataset:
     rates, heights, states, methods, trust = found
     seen = np.isfinite(rates)
     distance = polar_coordinates(place(volume.site, spec), spec)[1]
@@ -82,15 +111,6 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
     )
 
 
-_OnGrid = tuple[
-    NDArray[np.float32],
-    NDArray[np.float32],
-    NDArray[np.uint8],
-    NDArray[np.uint8],
-    NDArray[np.float32],
-]
-
-
 def _missing(spec: GridSpec) -> _OnGrid:
     """Rates, beam heights, states, methods and trust of a grid that nobody has seen."""
     nan = np.full(spec.shape, np.nan, np.float32)
@@ -101,10 +121,12 @@ def _missing(spec: GridSpec) -> _OnGrid:
 
 def _rain_of_sweeps(
     volume: Volume, sweeps: list[PolarSweep], params: RainParams
-) -> tuple[list[PolarSweep], list[GateRain]]:
-    """Clean the sweeps, add back what rain took, and make rain of every gate."""
+) -> tuple[list[PolarSweep], list[GateRain], list[NDArray[np.bool_]]]:
+    """Clean the sweeps, add back what rain took, and make rain of every gate; hidden rays last."""
     band, antenna_m = volume.site.band, volume.site.antenna_height_m
-    cleaned = clean(sweeps, params.clutter)
+    cleaned, surveyed = without_hidden(volume.site, clean(sweeps, params.clutter))
+    found_hidden = blocked_rays(cleaned, params.clutter)
+    hidden = [one | other for one, other in zip(surveyed, found_hidden, strict=True)]
     products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
     whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
     profile = correction_profile(whole, params.vpr)
@@ -112,7 +134,7 @@ def _rain_of_sweeps(
     for sweep, found in zip(whole, products, strict=True):
         low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))
         gates.append(gate_rain(low, found, band, antenna_m, params.zr, params.qpe))
-    return whole, gates
+    return whole, gates, hidden
 
 
 def _lowest_beams(
@@ -140,7 +162,7 @@ def _lowest_beams(
     return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _fill_from_sweep(
     azimuth: NDArray[np.float32],
     distance: NDArray[np.float32],

@@ -9,8 +9,17 @@ from jinghu.grid.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenSector:
+    """What the survey of a site found: azimuths that something near hides up to an elevation."""
+
+    from_deg: float
+    to_deg: float
+    up_to_deg: float
+
+
+@dataclass(frozen=True, slots=True)
 class RadarSite:
-    """One radar: WGS-84 degrees, antenna height in m above mean sea level."""
+    """One radar: WGS-84 degrees, antenna height in m above mean sea level, hidden sectors."""
 
     code: str
     name_zh: str
@@ -20,6 +29,7 @@ class RadarSite:
     antenna_height_m: float
     band: str  # "S", "C" or "X"
     beam_width_deg: float = 1.0
+    hidden: tuple[HiddenSector, ...] = ()
 
 
 def load_sites(path: Path) -> dict[str, RadarSite]:
@@ -37,8 +47,9 @@ def load_sites(path: Path) -> dict[str, RadarSite]:
     sites = {}
     for code, row in table.items():
         try:
-            site = RadarSite(code=str(code), **row)
-        except TypeError as error:
+            sectors = tuple(HiddenSector(**sector) for sector in row.pop("hidden", ()))
+            site = RadarSite(code=str(code), hidden=sectors, **row)
+        except (TypeError, AttributeError) as error:
             raise ConfigError(f"{path}: site {code}: {error}") from None
         if not (-90 <= site.latitude <= 90 and -180 <= site.longitude <= 180):
             raise ConfigError(f"{path}: site {code}: {site.latitude}, {site.longitude} is no place")

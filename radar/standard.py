@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.radar import standard_index
-from jinghu.radar.radials import Found, following, missing, refuse_if_scattered, scarred
+from jinghu.radar.radials import (
+    Found,
+    following,
+    missing,
+    refuse_if_scattered,
+    scarred,
+    succeeded,
+)
 from jinghu.radar.rows import copied, records
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.standard_header import CommonBlock, beam_width, read_common_block, text
@@ -101,10 +108,12 @@ def find_more(buffer: NDArray[np.uint8], start: int, common: CommonBlock) -> Fou
     place = replace(by_first if off else by_task, start=start)
     found = standard_index.index(buffer, place, growing=True)
     headers = records(buffer, found.offsets, common.layout.radial)
-    size = common.layout.fields.header_bytes + headers["length"].astype(np.int64)
+    end = found.offsets + common.layout.fields.header_bytes + headers["length"]
+    whole = succeeded(buffer, headers, end)
+    headers = headers[whole]
     return Found(
-        at=found.offsets,
-        end=found.offsets + size,
+        at=found.offsets[whole],
+        end=end[whole],
         cut=headers["elevation_number"].astype(np.int64),
         state=headers["state"].astype(np.int64),
         searched=found.end,
@@ -151,7 +160,8 @@ def _trusted(buffer: NDArray[np.uint8], found: Index, common: CommonBlock, sourc
     changed = scarred(raw[:, layout.fixed_bytes])
     changed |= _odd_moments(moment_table(buffer, offsets, layout.fields), headers)
     refuse_if_scattered(found.scarred + int(changed.sum()), len(offsets) + found.scarred, source)
-    kept = np.flatnonzero(~changed)
+    end = offsets + layout.fields.header_bytes + headers["length"]
+    kept = np.flatnonzero(~changed & succeeded(buffer, headers, end))
     if int(common.task["scan_type"]) not in _HEIGHT_SCANS:
         kept = kept[_on_cut(headers[kept], layout.off_cut_deg)]
     kept = kept[_chained(headers[kept], layout)]

@@ -67,9 +67,10 @@ class Index:
 def index(buffer: NDArray[np.uint8], place: Place, *, growing: bool = False) -> Index:
     """Find all whole, plausible radials.
 
-    A radial is whole where what follows it is the header of the next one, be it scarred, or the
-    end of the data, or where it ends the volume. One that is followed by anything else may lack
-    bytes or hold foreign ones, and is left out; the search goes on inside it. In ``growing`` data
+    A radial is whole where what follows it looks like a header, be it scarred, or is the end of
+    the data, or where it ends the volume; whether it is the right header, `radials.succeeded`
+    tells. One that is followed by anything else may lack bytes or hold foreign ones, and is left
+    out; the search goes on inside it. In ``growing`` data
     the search ends where bytes still to come decide.
     """
     offsets, scarred, compressed, end = _index(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
-from jinghu.radar import legacy, standard
+from jinghu.radar import interop, legacy, standard
 from jinghu.radar.container import MAX_BYTES, Unpacked, Unpacker
 from jinghu.radar.decode import decode_unpacked, is_standard, legacy_site
 from jinghu.radar.radials import Found
@@ -132,6 +132,9 @@ class VolumeStream:
         data = self._unpacker.data
         if len(data) < len(MAGIC) or (data[: len(MAGIC)] == MAGIC and len(data) < _enough(data)):
             return
+        if interop.is_foreign(data):
+            interop.refuse_unread(data, self._source)
+            return  # HDF5 can be read when it is whole
         if data[: len(MAGIC)] != MAGIC and len(data) < legacy.RADIAL_BYTES:
             return
         if not is_standard(data, self._source):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from jinghu.radar.polar import DRY_DBZ
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def texture(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
     """Root mean square of differences between neighbouring gates along the rays.
 
@@ -32,7 +32,7 @@ def texture(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDAr
     return _root_mean(squares, half_rays, half_gates)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def phase_texture(
     phase_deg: NDArray[np.float32], half_rays: int, half_gates: int
 ) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ def phase_texture(
     return _root_mean(squares, half_rays, half_gates)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _root_mean(
     squares: NDArray[np.float32], half_rays: int, half_gates: int
 ) -> NDArray[np.float32]:

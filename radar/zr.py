@@ -1,6 +1,7 @@
 """Reflectivity and rain rate: Z = a R^b with a cap against hail."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +34,60 @@ class ZRRelation:
         """Reflectivity in dBZ of a rain rate, -32 where there is none."""
         z = self.a * np.maximum(rate_mm_h, 1e-6) ** self.b
         return np.where(rate_mm_h > 1e-3, 10.0 * np.log10(z), -32.0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class ZRTable:
+    """Relations by type of rain, of one season."""
+
+    stratiform: ZRRelation = field(default_factory=ZRRelation)
+    convective: ZRRelation = field(default_factory=ZRRelation)
+
+
+@dataclass(frozen=True, slots=True)
+class ZRFit:
+    """A fitted relation, and how well it does at the gauges that it was fitted to."""
+
+    a: float
+    b: float
+    rmse_mm: float
+    n: int
+
+
+def fit_zr(
+    dbz: NDArray[np.floating],
+    amount_mm: NDArray[np.floating],
+    exponents: Sequence[float] = (1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8),
+) -> ZRFit:
+    """Fit ``Z = a R^b`` to the amounts of gauges.
+
+    For each exponent ``a`` is the one by which the sum of all gauges is met; of the exponents that
+    is taken whose amounts are nearest to the gauges'.
+
+    Parameters
+    ----------
+    dbz
+        (gauge hour, scan): reflectivity over the gauge through the hour.
+    amount_mm
+        (gauge hour,) what the gauge caught.
+    exponents
+        That are tried.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than twenty hours with rain and echo.
+    """
+    known = np.isfinite(dbz).all(axis=1) & np.isfinite(amount_mm)
+    z, caught = 10.0 ** (dbz[known].astype(np.float64) / 10.0), amount_mm[known].astype(np.float64)
+    if (caught > 0.1).sum() < 20:
+        raise ValueError(f"{int((caught > 0.1).sum())} hours with rain are too few for a relation")
+    best: ZRFit | None = None
+    for b in exponents:
+        shape = (z ** (1.0 / b)).mean(axis=1)
+        scale = caught.sum() / shape.sum()
+        rmse = float(np.sqrt(((scale * shape - caught) ** 2).mean()))
+        if best is None or rmse < best.rmse_mm:
+            best = ZRFit(float(scale**-b), b, rmse, len(caught))
+    assert best is not None
+    return best

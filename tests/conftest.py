@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
-from jinghu.simulate import make_gauges, scan, write_reports, write_volume
+from jinghu.simulate import make_network, scan_all, write_volume
+from jinghu.simulate_gauges import make_gauges, write_reports
 from jinghu.storm import StormParams, make_storm
 
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
@@ -74,10 +76,11 @@ def write_inputs(folder: Path, scans: int = 2) -> Settings:
     for name in ("radar", "stations"):
         (folder / name).mkdir(parents=True)
     sites = load_sites(settings.inputs.sites)
+    network = make_network([sites[code] for code in RADARS], 7)
+    drops = make_drops(storm.motion(), DropParams(), random)
     for back in range(scans, 0, -1):
-        for code in RADARS:
-            start = TIME - back * STEP
-            write_volume(scan(storm, sites[code], spec, start, random), folder / "radar")
+        for volume in scan_all(storm, drops, spec, network, TIME - (back - 1) * STEP):
+            write_volume(volume, folder / "radar")
     gauges = make_gauges(_BOX, 60, random)
     write_reports(storm, spec, gauges, START, folder / "stations", random)
     return settings

@@ -18,8 +18,10 @@ from jinghu.grid.store import Store
 from jinghu.ingest import Ingested, Window, radar_files, read_volumes
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.encode import encode_standard
+from jinghu.radar.simulator.scan import volume_name
+from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
-from jinghu.simulate import scan, volume_name
+from jinghu.simulate import make_network, scan_one
 from jinghu.stages import StageLog
 from jinghu.storm import StormParams, make_storm
 
@@ -47,11 +49,12 @@ def volumes():
     """Raw bytes of one volume of each simulated radar."""
     spec: GridSpec = GRID.working()
     storm = make_storm(spec, TIME - timedelta(hours=1), timedelta(hours=1), 1, StormParams())
-    random = np.random.default_rng(0)
+    drops = make_drops(storm.motion(), DropParams(), np.random.default_rng(0))
+    codes = ("ZSIM1", "ZSIM3", CUT, FLIPPED)
+    network = make_network([SITES[code] for code in codes], 0)
     start = TIME - timedelta(minutes=3)
     return {
-        code: encode_standard(scan(storm, SITES[code], spec, start, random))
-        for code in ("ZSIM1", "ZSIM3", CUT, FLIPPED)
+        code: encode_standard(scan_one(storm, drops, spec, network, code, start)) for code in codes
     }
 
 
@@ -96,7 +99,7 @@ def test_each_is_used_or_named(bad, volumes):
     (cut,) = (v for v in found.volumes if v.site.code == CUT)
     assert not cut.complete
     whole = decode_volume(volumes[CUT], name_of(CUT), SITES)
-    assert cut.dropped_bytes < 64 + 2 * (32 + 500)  # less than a ray
+    assert cut.dropped_bytes < 64 + 8 * 32 + 9 * 420  # less than a ray
     for one, other in zip(cut.sweeps, whole.sweeps, strict=False):
         for name, moment in one.moments.items():
             np.testing.assert_array_equal(moment.codes, other.moments[name].codes[: one.n_rays])

@@ -11,8 +11,10 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.stations import read_hourly_rain
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.rain import RainParams, rain_on_grid
+from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
-from jinghu.simulate import hourly_amounts, make_gauges, scan, write_reports, write_volume
+from jinghu.simulate import make_network, scan_all, scan_one, write_volume
+from jinghu.simulate_gauges import hourly_amounts, make_gauges, write_reports
 from jinghu.storm import Storm, StormParams, make_storm
 
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
@@ -72,13 +74,20 @@ def test_the_event_is_what_warnings_need(storm):
     assert 29.1 < float(lat) < 29.9
 
 
+@pytest.fixture(scope="module")
+def drops(storm):
+    return make_drops(storm.motion(), DropParams(), np.random.default_rng(5))
+
+
 @pytest.mark.parametrize("code", ["ZSIM1", "ZSIM4"])
-def test_rain_of_the_decoded_file_is_the_truth(storm, code, tmp_path):
-    volume = scan(storm, SITES[code], SPEC, START, np.random.default_rng(0))
+def test_the_file_is_read_back_and_its_rain_is_near_the_truth(storm, drops, code, tmp_path):
+    network = make_network([SITES[code]], 1)
+    volume = scan_one(storm, drops, SPEC, network, code, START)
     path = write_volume(volume, tmp_path)
     found = decode_volume(path.read_bytes(), path.name, SITES)
     assert found.complete
     for one, other in zip(found.sweeps, volume.sweeps, strict=True):
+        assert set(one.moments) == set(other.moments)
         for name, moment in one.moments.items():
             np.testing.assert_array_equal(moment.codes, other.moments[name].codes)
         np.testing.assert_array_equal(one.azimuth_deg, other.azimuth_deg)
@@ -86,24 +95,24 @@ def test_rain_of_the_decoded_file_is_the_truth(storm, code, tmp_path):
     rates = rain_on_grid(found, SPEC, RainParams())["rainfall_rate"].values
     truth = storm.on_grid(SPEC, found.mid_time)
     seen = np.isfinite(rates)
-    assert seen.mean() > 0.95
-    # 1 dB of noise makes the mean of R = (Z / 300)^(1 / 1.4) 1.3 % too large.
-    assert rates[seen].sum() / truth[seen].sum() == pytest.approx(1.013, abs=0.02)
-    assert np.corrcoef(rates[seen], truth[seen])[0, 1] > 0.98
-    assert seen[truth < 0.05].any()  # dry is seen as dry
-    assert (rates[seen & (truth == 0)] < 0.3).mean() > 0.99
+    assert seen.mean() > 0.55
+    assert 0.6 < rates[seen].sum() / truth[seen].sum() < 1.3
+    assert np.corrcoef(rates[seen], truth[seen])[0, 1] > 0.85
+    dry = seen & (truth == 0)
+    assert (rates[dry] >= 0.3).sum() <= 0.03 * dry.sum()
 
 
-def test_weak_echo_far_away_is_below_threshold():
-    """X band: 0.06 mm/h are 7.7 dBZ; the noise is -28 dBZ + 20 log r: -2 at 20 km, 9.3 at 73 km."""
-    weak = one_cell(peak=0.065, along=60e3, across=60e3, life=36000, birth=-18000)
-    volume = scan(weak, SITES["ZSIM4"], SPEC, START, np.random.default_rng(0))
-    dbz = volume.sweeps[0].moments["DBZH"]
-    near, far = np.array([15, 25]) * 1000, np.array([70, 75]) * 1000
-    seen = dbz.codes > 0
-    inside = [(dbz.range_m > low) & (dbz.range_m < high) for low, high in (near, far)]
-    assert seen[:, inside[0]].mean() > 0.99
-    assert seen[:, inside[1]].mean() < 0.15
+def test_radars_do_not_depend_on_one_another(storm, drops):
+    """Each has its own generator: the network's volumes are those of single radars."""
+    ready = START + timedelta(minutes=6)
+    three = make_network([SITES[c] for c in ("ZSIM2", "ZSIM4")], 1)
+    alone = make_network([SITES["ZSIM4"]], 1)
+    first = scan_all(storm, drops, SPEC, three, ready)[1]
+    second = scan_all(storm, drops, SPEC, alone, ready)[0]
+    assert first.time == second.time < ready - timedelta(seconds=100)
+    for one, other in zip(first.sweeps, second.sweeps, strict=True):
+        for name, moment in one.moments.items():
+            np.testing.assert_array_equal(moment.codes, other.moments[name].codes)
 
 
 def test_reports_are_read_back_and_near_the_truth(storm, tmp_path):

@@ -6,6 +6,7 @@ import { MARKS, tile } from "./field.js";
 import { cellAt, lonLat, outlineAt } from "./geo.js";
 import { STATES, STATUS } from "./words.js";
 
+const COLUMN_SCALES = ["reflectivity", "echo_top", "liquid"];
 const OLD_S = 20 * 60; // three cycles and a little: then the newest is old
 
 export function drawStatus({ index, manifest, map, serverNow, openNotes }) {
@@ -123,6 +124,7 @@ function valueText(found, layer, scale) {
   }
   if (layer.scale === "quality") return value.toFixed(2);
   const rest = mark ? `（${MARKS[mark].zh} ${MARKS[mark].en}）` : "";
+  if (value === 0 && COLUMN_SCALES.includes(layer.scale)) return `无回波 no echo（< ${scale.breaks[0].lower} ${unitText(layer.unit)}）${rest}`;
   if (value === 0) return `无雨 dry${rest}`;
   return `≈ ${amount(value)} ${unitText(layer.unit)}${rest}`;
 }

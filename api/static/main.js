@@ -96,7 +96,7 @@ function drawLayers() {
       type: "button", role: "radio", "data-layer": layer.id, disabled: !layer.frames.length,
       "aria-checked": String(layer.id === layerOf(state.layer).id), tabindex: layer.id === state.layer ? 0 : -1,
       onclick: () => chooseLayer(layer.id),
-    }, layer.name_zh, el("small", {}, layer.name_en), el("kbd", { "aria-hidden": "true" }, String(k + 1)))));
+    }, layer.name_zh, el("small", {}, layer.name_en), k < 9 ? el("kbd", { "aria-hidden": "true" }, String(k + 1)) : "")));
 }
 
 function drawPanel() {

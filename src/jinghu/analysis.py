@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 
 from jinghu.configs.settings import RadarSettings
 from jinghu.grid.advection import motion_array
-from jinghu.grid.fields import State, attrs
+from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import from_numpy
 from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
+from jinghu.radar.column_mosaic import column_mosaic
+from jinghu.radar.columns import ColumnParams, columns_on_grid
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
-from jinghu.radar.rain import RainParams, rain_on_grid
+from jinghu.radar.qpe import QpeParams
+from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRRelation, ZRTable
 from jinghu.stages import StageLog
 
+_WORKERS = 2
 _MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
 
 
@@ -54,11 +58,63 @@ def rain_of_radars(
     volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
-    relation = ZRRelation(settings.zr_a, settings.zr_b, settings.hail_cap_dbz)
-    params = RainParams(zr=relation, max_range_m=settings.max_range_km * 1000.0)
-    with ThreadPoolExecutor(2) as pool:
-        rains = list(pool.map(lambda volume: rain_on_grid(volume, spec, params), volumes))
-    return sorted(rains, key=lambda rain: (rain["time"].values, rain.attrs["radar"]))
+
+    def rain(volume: Volume) -> xr.Dataset:
+        return rain_on_grid(volume, spec, _rain_params(settings, volume.time.month))
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        rains = list(pool.map(rain, volumes))
+    return sorted(rains, key=_order)
+
+
+def scans_of_radars(
+    volumes: Sequence[Volume], spec: GridSpec, settings: RadarSettings, workers: int = _WORKERS
+) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
+    """Rain of every volume, in order of time, and the columns of each radar's newest."""
+    column_params = _column_params(settings)
+    newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
+
+    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None]:
+        params = _rain_params(settings, volume.time.month)
+        rain, scan = rain_and_scan(volume, spec, params)
+        if newest[volume.site.code] is not volume:
+            return rain, None
+        return rain, columns_on_grid(volume, scan, spec, column_params)
+
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(products, volumes))
+    rains = sorted((rain for rain, _ in found), key=_order)
+    return rains, [columns for _, columns in found if columns is not None]
+
+
+def columns_at(
+    columns: Sequence[xr.Dataset],
+    time: datetime,
+    motion: xr.Dataset,
+    spec: GridSpec,
+    settings: RadarSettings,
+) -> xr.Dataset:
+    """Columns of all radars at the analysis time."""
+    merge = MosaicParams(stale_after_s=settings.stale_after_min * 60.0)
+    return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
+
+
+def _rain_params(settings: RadarSettings, month: int) -> RainParams:
+    relations = settings.relation(month)
+    table = ZRTable(*(ZRRelation(of.a, of.b, settings.hail_cap_dbz) for of in relations))
+    return RainParams(
+        zr=table,
+        qpe=QpeParams(freezing_level_m=settings.freezing_level_m),
+        max_range_m=settings.max_range_km * 1000.0,
+    )
+
+
+def _column_params(settings: RadarSettings) -> ColumnParams:
+    return ColumnParams(max_range_m=settings.max_range_km * 1000.0)
+
+
+def _order(rain: xr.Dataset) -> tuple[datetime, str]:
+    return from_numpy(rain["time"].values), str(rain.attrs["radar"])
 
 
 def analyse(
@@ -113,6 +169,7 @@ def dry_analysis(spec: GridSpec, time: datetime) -> xr.Dataset:
                 np.full(spec.shape, NO_RADAR, np.uint8),
                 attrs("source_radar") | source_flags([]),
             ),
+            "method": (dims, np.full(spec.shape, Method.NONE, np.uint8), attrs("method")),
             "radar_count": (dims, np.zeros(spec.shape, np.uint8), attrs("radar_count")),
         },
         coords={"time": np.datetime64(time.replace(tzinfo=None), "ns"), **spec.coords()},

@@ -11,7 +11,7 @@ import xarray as xr
 from rich.console import Console
 
 from jinghu.alerting import WarningOutcome, warn, warning_levels
-from jinghu.analysis import Analysis, analyse, dry_analysis, rain_of_radars
+from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
 from jinghu.grid.accumulation import window_amounts
@@ -67,9 +67,10 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         ingested = ingest(settings, inputs, store, log)
     with log.stage("rain"):
-        rains = rain_of_radars(ingested.volumes, working, settings.radar)
+        rains, scanned = scans_of_radars(ingested.volumes, working, settings.radar)
     with log.stage("analysis"):
         analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
+        columns = columns_at(scanned, inputs.time, analysis.motion, working, settings.radar)
     with log.stage("merge"):
         rainfall = merge_rainfall(
             analysis,
@@ -93,7 +94,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("publish"):
         products = Products(
             grid.merge(levels.published),
-            working_grid(rates, windows, rainfall, analysis.motion),
+            working_grid(rates, windows, rainfall, analysis.motion, columns),
             flows.dataset,
         )
         published = publish(store, cycle, products, manifest_of(settings, inputs, ingested, log))

@@ -23,9 +23,11 @@ from jinghu.cycle import CycleInputs, CycleResult, run_cycle
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import BEIJING, floor_time, isoformat
-from jinghu.radar.sites import RadarSite, load_sites
+from jinghu.radar.simulator.truth import DropField, DropParams, make_drops
+from jinghu.radar.sites import load_sites
 from jinghu.report import city_box
-from jinghu.simulate import GaugeNetwork, make_gauges, scan, write_reports, write_volume
+from jinghu.simulate import Network, make_network, scan_all, write_volume
+from jinghu.simulate_gauges import GaugeNetwork, make_gauges, write_reports
 from jinghu.simulated_public import Public, simulated_public
 from jinghu.storm import Storm, StormParams, make_storm
 
@@ -44,7 +46,8 @@ class Event:
     """What happens, and who watches it."""
 
     storm: Storm
-    sites: tuple[RadarSite, ...]
+    drops: DropField
+    network: Network
     gauges: GaugeNetwork
     spec: GridSpec
     radar_folder: Path
@@ -132,10 +135,12 @@ def make_event(settings: Settings, store: Path, times: Sequence[datetime]) -> Ev
     storm = make_storm(spec, first, times[-1] - first, _SEED, StormParams())
     sites = load_sites(settings.inputs.sites)
     box = city_box(settings) or (119.9, 29.2, 121.2, 30.3)
+    random = np.random.default_rng(_SEED)
     return Event(
         storm,
-        tuple(site for code, site in sorted(sites.items()) if code.startswith("ZSIM")),
-        make_gauges(box, _GAUGES, np.random.default_rng(_SEED)),
+        make_drops(storm.motion(), DropParams(), random),
+        make_network([s for code, s in sorted(sites.items()) if code.startswith("ZSIM")], _SEED),
+        make_gauges(box, _GAUGES, random),
         spec,
         store / "incoming" / "radar",
         store / "incoming" / "stations",
@@ -154,9 +159,9 @@ def play(
     quiet = Console(quiet=True)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("演练 exercise", total=len(times))
-        observe(event, times[0] - _STEP, random)
+        observe(event, times[0] - _STEP)
         for time in times:
-            observe(event, time, random)
+            observe(event, time)
             reports = report_rain(event, time, random)
             inputs = CycleInputs(time, time + _MINUTE, [event.radar_folder], reports)
             public.clock.at = inputs.now
@@ -177,11 +182,10 @@ def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
     return answered
 
 
-def observe(event: Event, time: datetime, random: np.random.Generator) -> None:
-    """Write the volumes that the radars finish before a time."""
-    for k, site in enumerate(event.sites):
-        ago = timedelta(seconds=90 + 10 * k if site.band == "X" else 180)
-        write_volume(scan(event.storm, site, event.spec, time - ago, random), event.radar_folder)
+def observe(event: Event, time: datetime) -> None:
+    """Write the volumes that have arrived by a time."""
+    for volume in scan_all(event.storm, event.drops, event.spec, event.network, time):
+        write_volume(volume, event.radar_folder)
 
 
 def report_rain(event: Event, time: datetime, random: np.random.Generator) -> list[Path]:

@@ -178,8 +178,8 @@ def _state_before(
     times = best["time"].values
     step = times[1] - times[0]
     start = times[0] - step
-    soil = load_state(store, cycle_name(time), "soil")
-    channel = load_state(store, cycle_name(time), "channel")
+    soil = load_state(store, cycle_name(time), "soil", report=log.degrade)
+    channel = load_state(store, cycle_name(time), "channel", report=log.degrade)
     if soil is None or channel is None or soil[0] != channel[0]:
         log.degrade("flood model starts cold: soil and channels are guessed a day ago")
         return None, start

@@ -75,7 +75,11 @@ def _may_hold(name: str, window: Window) -> bool:
 
 
 def read_volumes(
-    files: Sequence[Path], sites: Mapping[str, RadarSite], window: Window, into: Ingested
+    files: Sequence[Path],
+    sites: Mapping[str, RadarSite],
+    window: Window,
+    into: Ingested,
+    workers: int = _WORKERS,
 ) -> None:
     """Decode the files; refused ones are named with their cause and lose nothing of the others."""
 
@@ -89,7 +93,7 @@ def read_volumes(
         except OSError as error:
             return Refused(file, DataError(file.name, error.strerror or str(error)))
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         outcomes = list(pool.map(attempt, files))
     seen: set[tuple[str, datetime]] = set()
     for file, outcome in zip(files, outcomes, strict=True):

@@ -16,6 +16,12 @@ from jinghu.grid.times import to_numpy
 from jinghu.rainfall import Rainfall
 
 WINDOWS_H = (1, 3, 6, 12, 24)
+COLUMN_SCALE = {
+    "composite_reflectivity": 0.01,
+    "cappi_reflectivity": 0.01,
+    "echo_top": 1.0,
+    "vertically_integrated_liquid": 0.01,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,13 @@ def product_grid(
 
 
 def working_grid(
-    rates: NDArray[np.float32], windows: xr.Dataset, rainfall: Rainfall, motion: xr.Dataset
+    rates: NDArray[np.float32],
+    windows: xr.Dataset,
+    rainfall: Rainfall,
+    motion: xr.Dataset,
+    columns: xr.Dataset,
 ) -> xr.Dataset:
-    """Products on the working grid: forecast and observed frames, quality, motion."""
+    """Products on the working grid: forecast and observed frames, quality, motion, columns."""
     times = np.array([to_numpy(t) for t in rainfall.observed_times])
     rate_attrs = attrs("rainfall_rate")
     return (
@@ -67,7 +77,10 @@ def working_grid(
                 "motion_y": motion["motion_y"].variable,
             }
         )
-        .assign_coords(lead_time=windows["lead_time"], observation_time=times)
+        .assign({name: columns[name].variable for name in columns.data_vars})
+        .assign_coords(
+            lead_time=windows["lead_time"], observation_time=times, height=columns["height"]
+        )
     )
 
 
@@ -80,6 +93,9 @@ def write_products(part: PartWriter, products: Products) -> None:
         str(name): packed(RATE_SCALE, working[name].shape, frame)
         for name in ("rainfall_rate", "observed_rainfall_rate")
     }
+    for name, scale in COLUMN_SCALE.items():
+        shape = working[name].shape
+        encoding[name] = packed(scale, shape, (*(1,) * (len(shape) - 2), *shape[-2:]))
     part.dataset("working.zarr", working, encoding)
     if products.hydro is not None:
         part.dataset("hydro.zarr", products.hydro)

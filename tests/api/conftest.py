@@ -108,16 +108,37 @@ def fine_fields(settings: Settings, time: datetime) -> xr.Dataset:
             "quality": (dims, quality, attrs("quality")),
             "age": (dims, np.full(spec.shape, 90, np.float32), attrs("age")),
             "state": (dims, state, attrs("state")),
+            **column_fields(state),
             "motion_x": (dims, np.full(spec.shape, 5, np.float32), attrs("motion_x")),
             "motion_y": (dims, np.full(spec.shape, 5, np.float32), attrs("motion_y")),
         },
         coords={
             **spec.coords(),
             "time": to_numpy(time),
+            "height": ("height", [3000.0], {"units": "m"}),
             "lead_time": np.arange(LEADS + 1) * np.timedelta64(STEP).astype("timedelta64[ns]"),
             "observation_time": np.array([to_numpy(t) for t in times]),
         },
     )
+
+
+def column_fields(state: np.ndarray) -> dict[str, object]:
+    """Columns: 47 dBZ up to 9.3 km and 6.2 kg m-2 at the wet cell, no echo at the others."""
+    seen = ~np.isin(state, (State.MISSING, State.BLOCKED))
+
+    def field(wet: float, dry: float) -> np.ndarray:
+        values = np.where(state == State.WET, wet, dry)
+        return np.where(seen, values, np.nan).astype(np.float32)
+
+    found = {
+        "composite_reflectivity": field(47.0, -32.0),
+        "echo_top": field(9300.0, 0.0),
+        "vertically_integrated_liquid": field(6.2, 0.0),
+        "column_state": np.where(state == State.FILLED, State.DRY, state).astype(np.uint8),
+    }
+    cappi = {"cappi_reflectivity": (("height", "y", "x"), field(41.0, -32.0)[None])}
+    made = cappi | {name: (("y", "x"), values) for name, values in found.items()}
+    return {name: (dims, values, attrs(name)) for name, (dims, values) in made.items()}
 
 
 def coarse_products(settings: Settings, fine: xr.Dataset, time: datetime) -> xr.Dataset:

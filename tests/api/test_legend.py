@@ -83,3 +83,23 @@ def test_edges_of_one_colour():
     low = edges((1.0,), np.exp(1.0))
     assert low[0] == 1.0
     assert low[40] == pytest.approx(np.exp(0.5))
+
+
+def test_reflectivity_has_the_national_colours():
+    """45 dBZ is red (255, 0, 0) and 30 dBZ yellow (255, 255, 0); below 10 dBZ nothing is drawn."""
+    low, scale = scale_edges("reflectivity"), SCALES["reflectivity"]
+    values = np.array([-32.0, 9.9, 10.0, 30.1, 45.0, 71.0], np.float32)
+    codes = rain_codes(values, np.zeros(6, int), low)
+    drawn = [scale.colours[c] for c in codes]
+    assert drawn == [None, None, "#01a0f6", "#ffff00", "#ff0000", "#ad90f0"]
+
+
+@pytest.mark.parametrize("name", ["reflectivity", "echo_top", "liquid"])
+def test_no_class_of_a_column_has_two_colours(name):
+    low, scale = scale_edges(name), SCALES[name]
+    for k, bound in enumerate(low):
+        lower = max(b.lower for b in scale.breaks if b.lower <= bound + 1e-9)
+        colour = next(b.colour for b in scale.breaks if b.lower == lower)
+        assert scale.colours[k + 1] == colour
+    for found in scale.breaks:
+        assert np.isclose(low, found.lower, atol=1e-6).any()

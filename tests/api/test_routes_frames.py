@@ -1,6 +1,7 @@
 """Frames against the arrays that were published."""
 
 import gzip
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -117,6 +118,45 @@ def test_quality_and_state(client, index, legend):
     cells = (WET, MISSING_CELL, BLOCKED_CELL, STALE, FILLED)
     found = [names[state[block(cell)][0, 0]] for cell in cells]
     assert found == ["wet", "missing", "blocked", "stale", "filled"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "unit", "value"),
+    [
+        ("composite_reflectivity", "dBZ", 47.0),
+        ("cappi_3km", "dBZ", 41.0),
+        ("echo_top", "km", 9.3),
+        ("vil", "kg m-2", 6.2),
+    ],
+)
+def test_columns_are_layers(client, index, legend, layer, unit, value):
+    found = layer_of(index, layer)
+    assert (found["unit"], len(found["frames"])) == (unit, 1)
+    scale = legend[found["scale"]]
+    codes = codes_of(client, index, layer, 0)
+    wet = codes[block(WET)][0, 0]
+    assert scale["values"][wet] == pytest.approx(value, abs=0.5)
+    bounds = [b for b in scale["breaks"] if b["lower"] <= value]
+    assert scale["colours"][wet] == bounds[-1]["colour"]
+    assert codes[0, 0] == 0  # scanned without echo
+    assert (codes[block(MISSING_CELL)] == MISSING).all()
+    assert scale["marks"][codes[block(STALE)][0, 0]] == "stale"
+
+
+def test_a_cycle_without_columns_has_no_such_frames(site):
+    from jinghu.api.frames import LAYERS, frame_codes, frame_times
+    from jinghu.api.published import open_published
+    from jinghu.grid.store import Store
+
+    part = Store(site.settings.store).part(CYCLE, "fast")
+    whole = open_published(part, None)
+    older = replace(whole, fields=whole.fields.drop_vars("column_state"))
+    for name in ("composite_reflectivity", "cappi_3km", "echo_top", "vil"):
+        assert len(frame_times(whole, LAYERS[name])) == 1
+        assert frame_times(older, LAYERS[name]) == []
+        assert frame_codes(older, LAYERS[name], TIME) is None
+    other = replace(whole, fields=whole.fields.assign_coords(height=[2000.0]))
+    assert frame_times(other, LAYERS["cappi_3km"]) == []
 
 
 def test_frames_are_immutable_and_compressed(client, index):

@@ -84,9 +84,9 @@ def ray_of(whole, at):
 def cut_short(whole, random):
     at = int(random.integers(whole.offsets[1], len(whole.raw)))
     first = ray_of(whole, at)
-    rays = set(range(first, len(whole.rays)))
-    # A few bytes of the next header do not show that it is one.
-    return Mutant(whole.raw[:at], rays)
+    # A part of the next header does not show that it is the next.
+    part = 0 < at - whole.offsets[first] < whole.header_bytes
+    return Mutant(whole.raw[:at], set(range(first - part, len(whole.rays))))
 
 
 def byte_in_header(whole, random):
@@ -112,7 +112,7 @@ def dropped_radials(whole, random):
     first = int(random.integers(1, len(whole.rays) - 1))
     last = min(first + int(random.integers(1, 40)), len(whole.rays))
     raw = whole.raw[: whole.offsets[first]] + whole.raw[whole.offsets[last] :]
-    return Mutant(raw, set(range(first, last)))
+    return Mutant(raw, set(range(first - 1, last)))
 
 
 def repeated_radials(whole, random):
@@ -139,9 +139,33 @@ def lost_bytes(whole, random):
     start = int(random.integers(whole.offsets[0] + 1, len(whole.raw) - 2))
     end = min(start + int(random.integers(1, 6000)), len(whole.raw))
     first, last = ray_of(whole, start), ray_of(whole, end - 1)
-    if start - whole.offsets[first] == end - whole.offsets[last]:
-        end -= 1  # head and tail of two rays of one size make one that nobody can tell
+    if start - whole.offsets[first] == end - whole.offsets[last] and last == len(whole.rays) - 1:
+        end -= 1  # the head of a ray and the tail of the last one, of one size: nobody can tell
     return Mutant(whole.raw[:start] + whole.raw[end:], set(range(first - 1, last + 1)))
+
+
+def spliced(whole, random):
+    """The head of one ray and the tail of a later one of the same size."""
+    sizes = np.diff(whole.offsets)
+    first = int(random.integers(len(sizes) - 2))
+    alike = first + 1 + np.flatnonzero(sizes[first + 1 : -1] == sizes[first])
+    if len(alike) == 0:
+        return Mutant(whole.raw)
+    last = int(random.choice(alike[:40]))
+    inside = int(random.integers(1, sizes[first]))
+    start, end = int(whole.offsets[first]) + inside, int(whole.offsets[last]) + inside
+    return Mutant(whole.raw[:start] + whole.raw[end:], set(range(first - 1, last + 1)))
+
+
+def put_in(whole, random):
+    """Bytes of elsewhere inside a ray."""
+    ray = int(random.integers(len(whole.rays)))
+    at = int(random.integers(whole.offsets[ray] + 1, whole.offsets[ray + 1]))
+    start = int(random.integers(whole.offsets[0], len(whole.raw) - 1))
+    n = int(random.integers(1, 6000))
+    if random.integers(2):
+        n = int(whole.offsets[ray + 1] - whole.offsets[ray])
+    return Mutant(whole.raw[:at] + whole.raw[start : start + n] + whole.raw[at:], {ray - 1, ray})
 
 
 def overwritten(whole, random):
@@ -194,7 +218,7 @@ def riffled(whole, random):
 KINDS = (
     cut_short, byte_in_header, bit_in_gates, dropped_radials, repeated_radials, garbage_between,
     zeros_between, lost_bytes, overwritten, lying_header, few_bytes_anywhere,
-    swapped_blocks, riffled,
+    swapped_blocks, riffled, spliced, put_in,
 )  # fmt: skip
 
 
@@ -213,6 +237,7 @@ class Outcome:
     given: int = 0
     lost: int = 0
     invented: int = 0
+    changed: int = 0  # bytes were overwritten inside gate data, which cannot be seen
     displaced: int = 0
     unnamed: bool = False  # rays lack, and the volume says that it is whole
 
@@ -242,6 +267,7 @@ def outcome(whole, mutant, sites):
         given=len(found) + foreign,
         lost=0 if mutant.refusable else len(lost),
         invented=0 if mutant.refusable else max(foreign - len(mutant.changed_gates), 0),
+        changed=min(foreign, len(mutant.changed_gates)),
         displaced=displaced,
         unnamed=fewer and volume.complete and not mutant.changed_gates,
     )

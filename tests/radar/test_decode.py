@@ -7,20 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.radar.conftest import ROOT, SITE, legacy_volume, standard_volume
+from tests.radar.conftest import SITE, legacy_volume, standard_volume
 
 from jinghu.grid.errors import DataError
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.encode import encode_legacy, encode_standard
-from jinghu.radar.sites import load_sites
 from jinghu.radar.standard_layout import MOMENT_NAMES
-
-LEKIMA = "zhejiang_lekima_2019/radar"
-RAYS = {  # counted with `bzcat FILE | wc -c` / 2432
-    "Z_RADR_I_Z9570_20190809160300_O_DOR_SB_CAP.bin.bz2": 4029,
-    "Z_RADR_I_Z9571_20190809160100_O_DOR_SA_CAP.bin.bz2": 4030,
-    "Z_RADR_I_Z9576_20190809163200_O_DOR_SA_CAP.bin.bz2": 1148,
-}
 
 
 def slow_legacy(raw):
@@ -91,39 +83,6 @@ def test_encoded_volumes_gate_for_gate(seed):
     made = legacy_volume(seed)
     found = decode_volume(encode_legacy(made), made.source, {SITE.code: SITE})
     assert_equal(found, slow_legacy(encode_legacy(made)))
-
-
-@pytest.mark.parametrize("name", RAYS)
-def test_real_legacy_volumes_gate_for_gate(name, data_folder):
-    packed = (data_folder / LEKIMA / name).read_bytes()
-    volume = decode_volume(packed, name, load_sites(ROOT / "configs" / "radar_sites.yaml"))
-    assert_equal(volume, slow_legacy(bz2.decompress(packed)))
-    assert sum(s.n_rays for s in volume.sweeps) == RAYS[name]
-    assert volume.complete == (RAYS[name] > 4000)
-
-
-@pytest.mark.parametrize("code", ["Z9090", "ZG170"])
-def test_real_standard_volumes_gate_for_gate(code, data_folder):
-    (file,) = (data_folder / "cinrad_standard_format").glob(f"*{code}*")
-    volume = decode_volume(file.read_bytes(), file.name, None)
-    assert_equal(volume, slow_standard(bz2.decompress(file.read_bytes()))[0])
-    assert volume.complete
-    assert volume.site.code == code
-
-
-def test_all_real_legacy_volumes_are_whole_and_as_strong_as_published(data_folder):
-    """Nine sweeps of 0.5 to 19.5 degrees as eleven cuts; the strongest echo is 47 to 65.5 dBZ."""
-    sites = load_sites(ROOT / "configs" / "radar_sites.yaml")
-    strongest = []
-    for file in sorted((data_folder / LEKIMA).iterdir())[::3]:
-        volume = decode_volume(file.read_bytes(), file.name, sites)
-        assert len(volume.sweeps) in (4, 11)
-        assert volume.dropped_bytes == 0
-        strongest += [
-            max(np.nanmax(s.moments["DBZH"].values()) for s in volume.sweeps if "DBZH" in s.moments)
-        ]
-    assert min(strongest) >= 47
-    assert max(strongest) <= 65.5
 
 
 @pytest.mark.parametrize("pack", [bytes, bz2.compress, gzip.compress])

@@ -103,7 +103,7 @@ def test_a_cut_without_its_end_comes_when_the_next_has_two_radials():
     last, third = (int(STANDARD.offsets[k]) for k in (59, 62))
     raw = STANDARD.raw[:last] + STANDARD.raw[int(STANDARD.offsets[60]) :]
     early, _, _ = stream_of(raw, STANDARD.name, 16)
-    assert early[0][0].n_rays == 59
+    assert early[0][0].n_rays == 58  # that before the gap may lack bytes
     assert early[0][1] < third + 200
 
 

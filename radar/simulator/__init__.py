@@ -1,0 +1,1 @@
+"""A polarimetric radar simulator: from rain and its drops to genuine volumes of what is sent."""
