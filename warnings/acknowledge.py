@@ -17,7 +17,9 @@ from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.database import record
-from jinghu.warnings.escalation import Reason, overdue_of, pass_on, relieve
+from jinghu.warnings.escalation import overdue_of, pass_on
+from jinghu.warnings.ladder import Reason
+from jinghu.warnings.relief import relieve
 from jinghu.warnings.tables import task
 from jinghu.warnings.waiting import AnswerWithin
 

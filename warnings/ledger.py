@@ -14,12 +14,12 @@ from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.cap import to_xml
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
-from jinghu.warnings.escalation import relieve, stand_down
 from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
 from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.purposes import Purpose, register_channels
+from jinghu.warnings.relief import relieve, stand_down
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
 from jinghu.warnings.units import County, Units
 from jinghu.warnings.waiting import AnswerWithin
