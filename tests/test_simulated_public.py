@@ -12,7 +12,8 @@ import uvicorn
 from rich.console import Console
 from tests.test_alerting import configure, query, storm
 
-from jinghu.alerting import follow_up, warn, warning_levels
+from jinghu.alerting import warn, warning_levels
+from jinghu.answers import follow_up
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.configs.settings import load

@@ -37,7 +37,7 @@ recipient = Table(
     Column("recipient_id", Integer, primary_key=True),
     Column("person", String(64), nullable=False, unique=True),
     Column("name", String(64), nullable=False),
-    Column("role", String(24), nullable=False),
+    Column("role", String(24), nullable=False, index=True),
     Column("unit_code", String(16), nullable=False),
     Column("unit_name", String(64), nullable=False),
     Column("lon", Float, nullable=False),

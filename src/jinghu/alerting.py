@@ -139,39 +139,6 @@ def warn(
     return WarningOutcome(_report(summary, delivered, waiting) | answers)
 
 
-def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
-    """Pass on what is overdue and hand over what is due, between two cycles.
-
-    Raises
-    ------
-    ConfigError
-        Where the rules or a receiver are configured wrongly.
-    StoreError
-        Where the database cannot be opened, written or read.
-    """
-    channels, within = channels_of(settings), load_rules(settings.warnings.rules).answer_within
-    try:
-        engine = open_database(settings.warnings.database)
-        try:
-            followed = escalate(engine, within, now)
-            delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
-            with reading(engine) as connection:
-                answers = follow_up_counts(connection, settings.warnings.status, now)
-        finally:
-            engine.dispose()
-    except SQLAlchemyError as error:
-        raise StoreError(f"warnings database: {one_line(error)}") from None
-    return {
-        "passed_on": followed.escalated,
-        "called": followed.called,
-        "stuck": followed.stuck,
-        "delivered": delivered.sent,
-        "retrying": delivered.retry,
-        "dead": delivered.dead,
-        "faults": delivered.faults,
-    } | answers
-
-
 def _report(
     summary: Summary, delivered: DeliverySummary, counts: dict[str, int]
 ) -> dict[str, object]:

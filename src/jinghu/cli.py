@@ -233,7 +233,7 @@ def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
 @app.command()
 def escalate(config: ConfigOption, as_json: JsonOption = False) -> None:
     """Pass unanswered tasks one level up and deliver what is due; for a timer of a minute."""
-    from jinghu.alerting import follow_up
+    from jinghu.answers import follow_up
     from jinghu.configs.settings import load
 
     found = follow_up(load(config), datetime.now(UTC))

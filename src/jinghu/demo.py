@@ -15,7 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from jinghu.alerting import follow_up
+from jinghu.answers import follow_up
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.configs.settings import CONFIGS, Settings, WebhookSettings, load

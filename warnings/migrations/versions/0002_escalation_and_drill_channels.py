@@ -32,8 +32,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_channel")),
         sa.UniqueConstraint("name", "purpose", name=op.f("uq_channel_name_purpose")),
     )
-    with op.batch_alter_table("alert") as batch_op:
-        batch_op.create_index("ix_alert_alert_id_status", ["alert_id", "status"], unique=True)
+    op.create_index("ix_recipient_role", "recipient", ["role"])
+    op.create_index("ix_alert_alert_id_status", "alert", ["alert_id", "status"], unique=True)
     _outbox()
     _task()
     op.create_table(
@@ -144,6 +144,6 @@ def downgrade() -> None:
         batch_op.create_foreign_key(op.f("fk_outbox_alert_id"), "alert", ["alert_id"], ["alert_id"])
         for name in ("kind", "purpose", "message_status"):
             batch_op.drop_column(name)
-    with op.batch_alter_table("alert") as batch_op:
-        batch_op.drop_index("ix_alert_alert_id_status")
+    op.drop_index("ix_alert_alert_id_status", "alert")
+    op.drop_index("ix_recipient_role", "recipient")
     op.drop_table("channel")
