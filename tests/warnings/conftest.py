@@ -9,6 +9,7 @@ import shapely
 import shapely.affinity
 import xarray as xr
 from sqlalchemy import insert
+from tests.warnings.town import RED, settle_in
 
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import cycle_name
@@ -125,6 +126,13 @@ def make_world(tmp_path) -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def town(world):
+    settle_in(world)
+    world.cycle(RED)
+    return world
 
 
 @pytest.fixture(scope="session")

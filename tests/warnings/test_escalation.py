@@ -1,123 +1,35 @@
 """Who is waited for, and where a task goes when nobody answers."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import event as sa_event
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, update
+from tests.warnings.town import (
+    IDS,
+    PEOPLE,
+    RED,
+    WITHIN,
+    calls,
+    counts,
+    later,
+    passed,
+    say,
+    settle_in,
+    step,
+    tasks,
+    waited_for,
+)
 
 from jinghu.grid.times import isoformat
-from jinghu.warnings.acknowledge import LINK_LIFE, Answer, Link, answer
+from jinghu.warnings.acknowledge import Answer
 from jinghu.warnings.database import verify_audit
-from jinghu.warnings.escalation import due, escalate, follow_up_counts
+from jinghu.warnings.escalation import due, escalate
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.outbox import Claim, claim
 from jinghu.warnings.queries import list_silent
-from jinghu.warnings.tables import audit, escalation, outbox, recipient, task
+from jinghu.warnings.tables import audit, outbox
 from jinghu.warnings.waiting import AnswerWithin
-
-WITHIN = AnswerWithin()
-AWAY = 399  # a cell in which nothing happens
-# One town of two villages: grids 1 and 2 in the first, 3 in the second.
-PEOPLE = (
-    ("grid1", "grid_officer", "330602001001001", 5),
-    ("grid2", "grid_officer", "330602001001002", 6),
-    ("grid3", "grid_officer", "330602001002001", 7),
-    ("village1", "village_head", "330602001001", 5),
-    ("village2", "village_head", "330602001002", AWAY),
-    ("town", "town_duty", "330602001", AWAY),
-    ("county", "county_duty", "330602", AWAY),
-)
-IDS = {person: k for k, (person, *_) in enumerate(PEOPLE, 1)}
-RED = {5: 4, 6: 4, 7: 4}
-
-
-def settle_in(world, people=PEOPLE):
-    lon, lat = world.spec.to_lonlat(world.spec.x[0], world.spec.y[0])
-    with world.engine.begin() as connection:
-        connection.execute(
-            insert(recipient),
-            [
-                {
-                    "person": person,
-                    "name": person,
-                    "role": role,
-                    "unit_code": unit,
-                    "unit_name": f"{unit}单位",
-                    "lon": float(lon),
-                    "lat": float(lat),
-                    "cell_id": cell,
-                }
-                for person, role, unit, cell in people
-            ],
-        )
-    return world
-
-
-@pytest.fixture
-def town(world):
-    settle_in(world)
-    world.cycle(RED)
-    return world
-
-
-def later(world, minutes):
-    return world.time + timedelta(minutes=minutes)
-
-
-def step(world, minutes):
-    return escalate(world.engine, WITHIN, later(world, minutes))
-
-
-def say(world, person, said, minutes=1):
-    (event_id,) = {r.event_id for r in world.rows(select(task.c.event_id))}
-    link = Link(event_id, IDS[person], world.time + LINK_LIFE)
-    return answer(world.engine, link, said, "", later(world, minutes), WITHIN)
-
-
-def tasks(world):
-    query = select(recipient.c.person, task).join(recipient)
-    return {r.person: r for r in world.rows(query)}
-
-
-def waited_for(world):
-    return {person for person, row in tasks(world).items() if row.due_at is not None}
-
-
-def passed(world):
-    rows = world.rows(
-        text(
-            "SELECT f.recipient_id AS below, t.recipient_id AS above, e.reason FROM escalation e"
-            " JOIN task f ON f.task_id = e.from_task_id JOIN task t ON t.task_id = e.to_task_id"
-            " ORDER BY e.escalation_id"
-        )
-    )
-    names = {k: person for person, k in IDS.items()}
-    return [(names[r.below], names[r.above], r.reason) for r in rows]
-
-
-def calls(world):
-    query = (
-        select(recipient.c.person, outbox.c.level)
-        .join(recipient, recipient.c.recipient_id == outbox.c.recipient_id)
-        .where(outbox.c.kind == "ESCALATION")
-        .order_by(outbox.c.outbox_id)
-    )
-    return [tuple(r) for r in world.rows(query)]
-
-
-def counts(world, minutes=0):
-    with world.engine.connect() as connection:
-        return follow_up_counts(connection, "Actual", later(world, minutes))
 
 
 def test_the_nearest_are_waited_for_and_those_above_are_told_only(town):
@@ -318,166 +230,6 @@ def test_waits_come_from_the_table(world):
     rows = tasks(world)
     assert rows["grid1"].due_at == isoformat(later(world, 2))
     assert rows["grid3"].due_at is None  # orange is not in this table
-
-
-def test_two_at_once_pass_it_on_once(town):
-    threads = [threading.Thread(target=step, args=(town, 5)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(passed(town)) == 3
-    assert calls(town) == [("village1", 4), ("village2", 4)]
-
-
-def test_a_fault_after_any_statement_leaves_all_or_nothing(town):
-    """Every statement of the step is the last one once."""
-    whole = tasks(town)
-    for last in range(1, 200):
-        seen = 0
-
-        def stop(conn, cursor, statement, parameters, context, many, last=last):
-            nonlocal seen
-            seen += not statement.startswith("SELECT")
-            if seen == last:
-                raise RuntimeError("the power is gone")
-
-        sa_event.listen(town.engine, "after_cursor_execute", stop)
-        try:
-            step(town, 5)
-        except RuntimeError:
-            assert (tasks(town), passed(town), calls(town)) == (whole, [], [])
-        else:
-            break
-        finally:
-            sa_event.remove(town.engine, "after_cursor_execute", stop)
-    assert last > 8
-    assert len(passed(town)) == 3
-    assert calls(town) == [("village1", 4), ("village2", 4)]
-
-
-KILLED = """
-import os, signal, sys
-from datetime import datetime
-from sqlalchemy import event
-from jinghu.warnings.database import connect
-from jinghu.warnings.escalation import escalate
-from jinghu.warnings.waiting import AnswerWithin
-engine = connect(sys.argv[1])
-left = int(sys.argv[3])
-def stop(conn, cursor, statement, parameters, context, many):
-    global left
-    left -= not statement.startswith("SELECT")
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-event.listen(engine, "after_cursor_execute", stop)
-escalate(engine, AnswerWithin(), datetime.fromisoformat(sys.argv[2]))
-"""
-
-
-@pytest.mark.parametrize("statements", [2, 5, 9])
-def test_a_killed_step_is_done_by_the_next(town, statements):
-    arguments = [str(town.engine.url), later(town, 5).isoformat(), str(statements)]
-    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], env=os.environ, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert (passed(town), calls(town)) == ([], [])
-    assert step(town, 5).escalated == 3
-    assert calls(town) == [("village1", 4), ("village2", 4)]
-    assert verify_audit(town.engine) is None
-
-
-class Following(RuleBasedStateMachine):
-    """Rain, answers, silence and the clock in any order."""
-
-    world_class: type
-
-    @initialize()
-    def begin(self):
-        self.world = settle_in(self.world_class("sqlite://"))
-        self.world.cycle(RED)
-        self.answered: dict[int, str] = {}
-
-    @rule(
-        found=st.dictionaries(st.sampled_from([5, 6, 7, AWAY]), st.integers(1, 4), max_size=4),
-        minutes=st.sampled_from([6, 6, 30]),
-    )
-    def cycle(self, found, minutes):
-        self.world.cycle(found, minutes=minutes)
-
-    @rule(minutes=st.integers(0, 12))
-    def wait(self, minutes):
-        self.world.time += timedelta(minutes=minutes)
-        before = {r.task_id: r for r in self.world.rows(select(task))}
-        known = {r.escalation_id for r in self.world.rows(select(escalation))}
-        escalate(self.world.engine, WITHIN, self.world.time)
-        for row in self.world.rows(select(escalation)):
-            if row.escalation_id not in known:
-                below = before.get(row.from_task_id)  # or made and raised within this step
-                assert below is None or below.status == "TOLD"
-                assert row.deadline <= isoformat(self.world.time)
-
-    @rule(k=st.integers(1, len(PEOPLE)), said=st.sampled_from(Answer))
-    def answer(self, k, said):
-        rows = self.world.rows(
-            select(task).where(task.c.recipient_id == k).order_by(task.c.task_id.desc())
-        )
-        if rows:
-            link = Link(rows[0].event_id, k, self.world.time + LINK_LIFE)
-            status = answer(self.world.engine, link, said, "", self.world.time, WITHIN)
-            if rows[0].level > 0:
-                assert status == said
-                (after,) = self.world.rows(select(task).where(task.c.task_id == rows[0].task_id))
-                assert after.due_at is None
-
-    @precondition(lambda self: hasattr(self, "world"))
-    @invariant()
-    def levels_only_go_up(self):
-        rows = self.world.rows(
-            text(
-                "SELECT f.tier AS below, t.tier AS above FROM escalation e"
-                " JOIN task f ON f.task_id = e.from_task_id JOIN task t ON t.task_id = e.to_task_id"
-            )
-        )
-        assert all(r.below < r.above for r in rows)
-
-    @precondition(lambda self: hasattr(self, "world"))
-    @invariant()
-    def every_escalation_has_its_entry(self):
-        entries = self.world.rows(select(audit).where(audit.c.action == "escalated"))
-        assert len(entries) == len(self.world.rows(select(escalation)))
-
-    @precondition(lambda self: hasattr(self, "world"))
-    @invariant()
-    def nobody_who_answered_or_is_out_of_it_is_waited_for(self):
-        rows = self.world.rows(select(task).where(task.c.due_at.is_not(None)))
-        assert all(r.status == "TOLD" and r.level >= Level.YELLOW for r in rows)
-        units = [(r.event_id, r.tier, r.unit_code) for r in rows]
-        assert len(units) == len(set(units))
-
-    @precondition(lambda self: hasattr(self, "world"))
-    @invariant()
-    def nobody_silent_is_forgotten(self):
-        """A grid under a warning that asks for an answer has one, or a wait, or went up."""
-        rows = self.world.rows(select(task).where(task.c.level >= 2, task.c.tier == 0))
-        assert all(r.status != "TOLD" or r.due_at or r.raised_at for r in rows)
-
-    def teardown(self):
-        if hasattr(self, "world"):
-            assert verify_audit(self.world.engine) is None
-            self.world.engine.dispose()
-
-
-def test_the_life_of_tasks(world_class):
-    Following.world_class = world_class
-    quick = settings(
-        max_examples=25,
-        stateful_step_count=14,
-        deadline=None,
-        phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking such histories is slow
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    Following.TestCase.settings = quick
-    Following.TestCase("runTest").runTest()
 
 
 def test_every_role_has_a_level_and_levels_name_shrinking_units():
