@@ -311,23 +311,3 @@ def test_drills_need_a_drill_channel_and_nothing_is_sent_without(tmp_path):
         assert summary["waiting"] == summary["delivered"] == 0
         assert any("no channel is for Exercise" in d for d in office.log.degradations)
         assert query(office.settings, "SELECT COUNT(*) FROM outbox") == [(0,)]
-
-
-def test_the_command_passes_on_what_is_overdue(tmp_path, monkeypatch, capsys):
-    path = configure(tmp_path)
-    office = Office(path)
-    office.time = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
-    summary = office.cycle(160)
-    assert (summary["acknowledged"], summary["escalated"], summary["overdue"]) == (0, 0, 0)
-    before = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    connection = sqlite3.connect(office.settings.warnings.database.removeprefix("sqlite:///"))
-    with connection:
-        connection.execute("UPDATE task SET due_at = ? WHERE due_at IS NOT NULL", [before])
-    connection.close()
-    for expected in (True, False):
-        monkeypatch.setattr(sys, "argv", ["jinghu", "escalate", "-c", str(path), "--json"])
-        with pytest.raises(SystemExit, match="0"):
-            main()
-        found = json.loads(capsys.readouterr().out)
-        assert (found["passed_on"] > 20) is expected
-        assert found["escalated"] > 20
