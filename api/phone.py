@@ -33,7 +33,9 @@ _ANSWERS = {
     Answer.HANDLED: ("已处置", "Handled"),
     Answer.CANNOT_HANDLE: ("无法处置", "Cannot handle"),
 }
-_SHOWN = 8  # names on a page
+_SHOWN = 6  # names on a page
+_SILENT = "未答复 <small>no answer</small>"
+_UNABLE = "无法处置 <small>cannot handle it</small>"
 _STATUS = {
     "RELIEVED": ("下级已答复，无需您接手", "Answered below; nothing left for you"),
     "TOLD": ("请答复", "Please answer"),
@@ -41,8 +43,8 @@ _STATUS = {
     **{answer.value: words for answer, words in _ANSWERS.items()},
 }
 _BANNERS = {
-    "Exercise": "演练，不是真实预警 Exercise, not a real warning",
-    "Test": "测试，不是真实预警 Test, not a real warning",
+    "Exercise": ("演练，不是真实预警", "Exercise, not a real warning"),
+    "Test": ("测试，不是真实预警", "Test, not a real warning"),
 }
 
 
@@ -77,7 +79,7 @@ def task_page(
         f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
-        "" if ended else _escalated(silent),
+        "" if ended else _escalated(silent, str(task["status"])),
         "<dl>",
         _row(
             "地点",
@@ -112,8 +114,10 @@ def _page(title: str, level: str, body: str) -> str:
 
 
 def _banner(status: str) -> str:
-    text = _BANNERS.get(status)
-    return f'<p class="banner" role="alert">{text}</p>' if text else ""
+    words = _BANNERS.get(status)
+    if words is None:
+        return ""
+    return f'<p class="banner" role="alert">{words[0]} <span>{words[1]}</span></p>'
 
 
 def _row(zh: str, en: str, text_zh: str, text_en: str) -> str:
@@ -121,26 +125,23 @@ def _row(zh: str, en: str, text_zh: str, text_en: str) -> str:
     return f"<dt>{zh} <small>{en}</small></dt><dd>{escape(text_zh)} {english}</dd>"
 
 
-def _escalated(silent: Sequence[Silent]) -> str:
+def _escalated(silent: Sequence[Silent], status: str) -> str:
     """Who did not answer: by name the first ones, as many as a phone shows."""
     if not silent:
         return ""
+    n = len(silent)
     items = "".join(
-        f"<li>{escape(s.place)} {escape(s.role.zh)} {escape(s.name)}："
-        + (
-            "无法处置 <small>cannot handle it</small>"
-            if s.unable
-            else "未答复 <small>no answer</small>"
-        )
-        + "</li>"
+        f"<li><b>{escape(s.name)}</b> {escape(s.role.zh)}，{escape(s.place)}"
+        f" <span>{_UNABLE if s.unable else _SILENT}</span></li>"
         for s in silent[:_SHOWN]
     )
-    more = len(silent) - _SHOWN
-    rest = f"<li>还有{more}人 <small>and {more} more</small></li>" if more > 0 else ""
+    rest = f"<li>还有{n - _SHOWN}人 <small>and {n - _SHOWN} more</small></li>" if n > _SHOWN else ""
+    zh, en = f"下级{n}人未处置", f"{n} below you did not act"
+    if status != Answer.HANDLED.value:
+        zh, en = f"{zh}，请您接手并电话核实", f"{en}: please take over and call them"
     return (
-        f'<section class="escalated"><p><b>下级{len(silent)}人未处置，请您接手并电话核实</b>'
-        f'<span class="en">{len(silent)} below you did not act: please take over and call them'
-        f"</span></p><ul>{items}{rest}</ul></section>"
+        f'<section class="escalated"><p><b>{zh}</b><span class="en">{en}</span></p>'
+        f"<ul>{items}{rest}</ul></section>"
     )
 
 

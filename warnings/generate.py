@@ -61,7 +61,7 @@ def _county(
         people.append(
             Recipient(
                 f"SIM-{county.code}-{number:05d}",
-                f"{role.zh}-{county.code}-{number:05d}（模拟）",
+                f"模拟{number:05d}",
                 role,
                 *_unit(county, role, number, village, n_villages),
                 round(float(lon), 6),

@@ -168,7 +168,10 @@ def test_the_page_of_an_escalated_task_says_who_did_not_answer(told):
     page = client.get(f"/t/{token}").text
     assert "下级2人未处置，请您接手并电话核实" in page
     assert page.index("下级2人未处置") < page.index("2 below you did not act")
-    assert "越城区某村 网格员 &lt;i&gt;张三&lt;/i&gt;：未答复" in page
+    assert "<b>&lt;i&gt;张三&lt;/i&gt;</b> 网格员，越城区某村 <span>未答复" in page
     with engine.begin() as connection:
         connection.execute(task.update().where(task.c.task_id == 90).values(status="HANDLED"))
-    assert "下级1人未处置" in client.get(f"/t/{token}").text
+    assert "下级1人未处置，请您接手" in client.get(f"/t/{token}").text
+    client.post(f"/api/v1/tasks/{token}", json={"answer": "HANDLED"})
+    page = client.get(f"/t/{token}").text
+    assert "下级1人未处置</b>" in page  # who has handled it is not asked to again
