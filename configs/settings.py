@@ -172,6 +172,9 @@ class WebhookSettings(_Frozen):
         description="whsec_... (Standard Webhooks), usually from ${VARIABLE}; two while rotating",
     )
     allow_private: bool = Field(False, description="receiver on loopback or a private network")
+    purpose: Literal["production", "drill"] = Field(
+        "production", description="Exercise messages go to drill receivers alone, Actual never"
+    )
 
 
 class AudienceSettings(_Frozen):

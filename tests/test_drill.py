@@ -87,6 +87,7 @@ def test_the_report_says_what_was_missing_and_who_was_told(twice):
     cells, people = report["cells"], report["people"]
     assert cells["hits"] + cells["false_alarms"] > 20
     assert people["in_time"] + people["needlessly"] > 10
+    assert 0 < people["acknowledged"] < people["answered"]
     assert people["all_told"] >= people["in_time"] + people["late"] + people["needlessly"]
     assert len(report["gauges"]) == 30
     page = (twice[0] / "drill" / "report.html").read_text("utf-8")
@@ -106,7 +107,7 @@ def test_everything_is_an_exercise_and_no_other_receiver_is_told(twice, office):
     with simulated_public(SECRET, store / "none.jsonl") as public:
         made = drill_settings(load(office), store, tiny(), "http://localhost:1", public)
     assert made.warnings.status == "Exercise"
-    assert [hook.url for hook in made.warnings.webhooks] == [public.url]
+    assert [(h.url, h.purpose) for h in made.warnings.webhooks] == [(public.url, "drill")]
     assert str(store) in made.warnings.database
 
 

@@ -122,7 +122,9 @@ def test_reports_hold_every_stage_once_however_the_steps_are_cut(network, rain, 
         fields = dict(zip(COLUMNS, row, strict=True))
         time = np.datetime64(fields["time_utc"][:-1], "ns")
         kind = fields["kind"]
-        name, dim = ("water_level", "gauge") if kind == "river" else ("reservoir_level", "reservoir")
+        name, dim = (
+            ("water_level", "gauge") if kind == "river" else ("reservoir_level", "reservoir")
+        )
         at = int(fields["station"][2:]) - 1
         true = float(flows[name].sel(time=time).isel({dim: at}))
         assert float(fields["water_level_m"]) == pytest.approx(true, abs=0.06)

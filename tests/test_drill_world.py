@@ -99,6 +99,8 @@ def test_the_audience_is_a_table_that_can_be_imported(world, tmp_path):
 def test_units_without_parts_are_refused():
     with pytest.raises(ConfigError, match="every unit needs a part"):
         WorldParams(villages=10, grids=5)
-    small = made(params=WorldParams(people=1000, towns=8, villages=20, grids=50, schools=3, sites=2))
+    small = made(
+        params=WorldParams(people=1000, towns=8, villages=20, grids=50, schools=3, sites=2)
+    )
     assert small.people.sum() == 1000
     assert len(small.places.cell) == 5

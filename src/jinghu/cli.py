@@ -232,6 +232,19 @@ def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def escalate(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Pass unanswered tasks one level up and deliver what is due; for a timer of a minute."""
+    from jinghu.answers import follow_up
+    from jinghu.configs.settings import load
+
+    found = follow_up(load(config), datetime.now(UTC))
+    if as_json:
+        _emit(found)
+    else:
+        typer.echo(", ".join(f"{name} {value}" for name, value in found.items()))
+
+
 @cap_app.command("validate")
 def cap_validate(
     files: Annotated[list[Path], typer.Argument(help="CAP 1.2 XML.")], as_json: JsonOption = False

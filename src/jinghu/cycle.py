@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jinghu.alerting import WarningOutcome, warn, warning_levels
 from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars
+from jinghu.answers import answers_so_far
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
 from jinghu.grid.accumulation import window_amounts
@@ -222,6 +223,7 @@ def manifest_of(
             "refused": [{"file": r.file.name, "cause": r.error.cause} for r in ingested.refused],
             "duplicates": ingested.duplicates,
         },
+        "answers": answers_so_far(settings, inputs.now, log),
         "degradations": log.degradations,
         "seconds": log.totals(),
         "versions": {"jinghu": version("jinghu"), "numpy": np.__version__},

@@ -17,7 +17,6 @@ from jinghu.drill_debrief import report_html
 from jinghu.drill_inputs import Truth, cycle_times, make_observers, make_truth
 from jinghu.drill_play import (
     STEP,
-    DrillClock,
     Pace,
     drill_settings,
     play,
@@ -33,7 +32,7 @@ from jinghu.drill_world import WorldParams
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import floor_time, isoformat
-from jinghu.simulated_public import simulated_public
+from jinghu.simulated_public import Behaviour, simulated_public
 
 _HOUR = timedelta(hours=1)
 _LONGEST_H = 24.0
@@ -125,16 +124,16 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
         )
     prepare(options.store)
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
-    clock, pace_of = DrillClock(), options.speed
     with (
         listen("::", options.port or 0) as listening,
-        simulated_public(secret, options.store / "deliveries.jsonl") as public,
+        simulated_public(
+            secret, options.store / "deliveries.jsonl", Behaviour(seed=script.seed)
+        ) as public,
     ):
         address = f"http://localhost:{listening.getsockname()[1]}"
         settings = drill_settings(load(options.config), options.store, script, address, public)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(settings, clock), log_level="warning", access_log=False)
-        )
+        app = create_app(settings, public.clock)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         with running(server, listening):
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/", highlight=False)
@@ -142,7 +141,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             write_audience(truth.world.recipients, options.store)
             folder = options.store / "incoming"
             observers = make_observers(script, settings, truth, folder, options.workers)
-            cycles = play(observers, times, settings, public, clock, Pace(pace_of), console)
+            cycles = play(observers, times, settings, public, Pace(options.speed), console)
             result = evaluate(script, truth, settings, times, cycles)
             report = write_report(result, script, truth, options.store)
             console.print(

@@ -7,7 +7,7 @@ import time as system_time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
+from jinghu.alerting import follow_up
 from jinghu.configs.settings import AudienceSettings, Settings, WebhookSettings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
 from jinghu.drill_inputs import Observers
@@ -27,21 +28,10 @@ from jinghu.simulated_public import Public
 from jinghu.warnings.audience import COLUMNS, Recipient
 
 STEP = timedelta(minutes=6)
-_ANSWERING = 0.4  # share of those told who answer before the next cycle
+_MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "quarantine", "drill")
 _INCOMING = ("radar", "stations", "rivers")
-
-
-@dataclass(slots=True)
-class DrillClock:
-    """The clock of a drill; the real one where it is not set."""
-
-    at: datetime | None = None
-
-    def __call__(self) -> datetime:
-        """Read it."""
-        return self.at or datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +82,9 @@ def drill_settings(
     """
     settings = settings.with_store(store)
     incoming = store.absolute() / "incoming"
-    hook = WebhookSettings(name="public", url=public.url, secret=public.secret, allow_private=True)
+    hook = WebhookSettings(
+        name="public", url=public.url, secret=public.secret, allow_private=True, purpose="drill"
+    )
     warnings = settings.warnings.model_copy(
         update={
             "status": "Exercise",
@@ -128,12 +120,10 @@ def play(
     times: Sequence[datetime],
     settings: Settings,
     public: Public,
-    clock: DrillClock,
     pace: Pace,
     console: Console,
 ) -> list[CycleTime]:
     """Let everything happen in its order: files, a cycle, answers; returns what cycles came to."""
-    random = np.random.default_rng(observers.script.seed)
     quiet, cycles = Console(quiet=True), []
     start = times[0] - STEP
     observers.observe(start - STEP, start)
@@ -142,11 +132,12 @@ def play(
         for time in times:
             pace.wait(time - start)
             stations = observers.observe(time - STEP, time)
-            clock.at = time + AFTER_ANALYSIS
-            pace.wait(clock.at - start)
-            inputs = CycleInputs(time, clock.at, [settings.inputs.radar], stations)
+            now = time + AFTER_ANALYSIS
+            pace.wait(now - start)
+            public.clock.at = now
+            inputs = CycleInputs(time, now, [settings.inputs.radar], stations)
             result = run_cycle(settings, inputs, quiet)
-            answered = public.answer(_ANSWERING, random)
+            answered = answer_until_next(now, settings, public)
             cycles.append(
                 CycleTime(
                     result.cycle, result.log.totals()["total"], tuple(result.log.degradations)
@@ -154,8 +145,18 @@ def play(
             )
             console.print(_line(observers, result, time, answered), highlight=False)
             progress.advance(task)
-    clock.at = None
+    public.clock.at = None
     return cycles
+
+
+def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
+    """Let people answer minute by minute until the next cycle; who stays silent is passed on."""
+    answered = 0
+    for minute in range(1, STEP // _MINUTE + 1):
+        answered += public.answer(now + minute * _MINUTE)
+        if minute < STEP // _MINUTE:  # the cycle does it at the end
+            follow_up(settings, now + minute * _MINUTE)
+    return answered
 
 
 def _line(observers: Observers, result: CycleResult, time: datetime, answered: int) -> str:
@@ -172,7 +173,8 @@ def _line(observers: Observers, result: CycleResult, time: datetime, answered: i
         f"{isoformat(time)} ({time.astimezone(BEIJING):%H:%M} 北京时):"
         f" {most:.0f} mm/h, {alike};"
         f" issued {warned.get('issued')}, updated {warned.get('updated')},"
-        f" told {warned.get('recipients')}, answered {answered}; {seconds:.1f} s"
+        f" told {warned.get('recipients')}, answered {answered},"
+        f" escalated {warned.get('escalated')}, overdue {warned.get('overdue')}; {seconds:.1f} s"
     )
 
 

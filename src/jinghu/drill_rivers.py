@@ -84,6 +84,8 @@ def write_reports(reports: RiverReports, before: datetime, until: datetime, fold
     """Write what arrives in a step as one CSV file, its header alone where nothing does."""
     path = folder / f"water_levels_{until:%Y%m%d%H%M}.csv"
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows_between(reports, before, until)])
+    csv.writer(text, lineterminator="\n").writerows(
+        [COLUMNS, *rows_between(reports, before, until)]
+    )
     durable.write_atomic(path, text.getvalue().encode("utf-8"))
     return path

@@ -60,6 +60,12 @@ def told_people(connection: Connection, roles: Sequence[Role]) -> list[Told]:
         .where(task.c.answered_at.is_not(None), task.c.status.in_([a.value for a in Answer]))
         .group_by(task.c.recipient_id),
     )
+    escalated = _by_recipient(
+        connection,
+        select(task.c.recipient_id, func.min(task.c.raised_at))
+        .where(task.c.raised_at.is_not(None))
+        .group_by(task.c.recipient_id),
+    )
     people = connection.execute(
         select(recipient.c.recipient_id, recipient.c.person, recipient.c.cell_id)
         .where(recipient.c.role.in_([role.value for role in roles]))
@@ -71,7 +77,7 @@ def told_people(connection: Connection, roles: Sequence[Role]) -> list[Told]:
             int(row.cell_id),
             delivered.get(row.recipient_id),
             answered.get(row.recipient_id),
-            escalated=False,
+            row.recipient_id in escalated,
         )
         for row in people
     ]
