@@ -21,7 +21,7 @@ from jinghu.warnings.database import open_database, reading
 from jinghu.warnings.tables import alert
 
 SECRET = "whsec_c2VjcmV0IG9mIHR3ZW50eSBmb3VyIGI="
-SMALL = WorldParams(people=50_000, towns=20, villages=60, grids=150, schools=10, sites=5)
+SMALL = WorldParams(people=50_000, towns=20, villages=150, grids=900, schools=40, sites=20)
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
 
 
@@ -138,8 +138,8 @@ def test_impossible_drills_are_refused(tmp_path):
         rewritten(script, start=START + timedelta(minutes=1))
     with pytest.raises(ConfigError, match="not a natural number"):
         rewritten(script, seed=-1)
+    later = rewritten(script, start=datetime(2126, 1, 1, tzinfo=UTC))
     with pytest.raises(ConfigError, match="in the future"):
-        later = rewritten(script, start=datetime(2126, 1, 1, tzinfo=UTC))
         run_drill(later, DrillOptions(tmp_path / "store"), Console(quiet=True))
     assert not (tmp_path / "store").exists()
 

@@ -78,10 +78,8 @@ def test_damaged_files_are_refused_or_named(arrive, clean):
     assert not read(cut).complete
     (corrupt,) = arrive({"kind": "corrupt"})
     assert len(corrupt.data) == len(clean.data)
-    try:
-        assert not read(corrupt).complete
-    except DataError as error:
-        assert clean.name in str(error)
+    with pytest.raises(DataError, match=clean.name):  # bzip2 has a checksum
+        read(corrupt)
 
 
 def test_a_wrong_clock_is_in_the_name_and_in_every_ray(arrive, clean):

@@ -128,7 +128,7 @@ def test_page_stands_alone_and_escapes_what_it_shows(result):
     for words in ("演练 EXERCISE", "60 %", "33 %", "40 min", "43,210", "1,234", "14:00–17:00"):
         assert words in html
     assert "nan" not in html.lower()
-    assert re.search(r"<td>1</td><td>radar &lt;ZSIM3&gt; is stale</td>", html)
+    assert re.search(r"<td>1: 06:06</td><td>radar &lt;ZSIM3&gt; is stale</td>", html)
 
 
 def test_a_drill_of_nothing_has_a_report(result):

@@ -15,7 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
-from jinghu.alerting import follow_up
+from jinghu.answers import follow_up
 from jinghu.configs.settings import AudienceSettings, Settings, WebhookSettings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
 from jinghu.drill_inputs import Observers
