@@ -17,7 +17,7 @@ from jinghu.answers import follow_up
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.configs.settings import load
-from jinghu.demo import running
+from jinghu.drill_play import running
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import cycle_name
 from jinghu.simulated_public import Behaviour, Public, simulated_public

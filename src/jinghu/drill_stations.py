@@ -98,7 +98,8 @@ class Stations:
                     told[stations] *= max(1.0 + fault.percent_per_h / 100.0 * hours, 0.0)
                 case _:
                     pass  # a wrong clock changes no amount
-        return np.round(np.maximum(told, 0.0), 1)
+        rounded: NDArray[np.float64] = np.maximum(told, 0.0).round(1)
+        return rounded
 
     def _caught(self, hour_end: datetime) -> NDArray[np.float64]:
         """Amounts (station,) in mm of stations without faults."""
