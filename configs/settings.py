@@ -112,6 +112,13 @@ class RadarSettings(_Frozen):
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
     freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
+    calibration: Literal["none", "monitor", "correct"] = Field(
+        "correct",
+        description="compare the radars with one another; take off what one is found to be off",
+    )
+    clutter_maps: ConfigPath | None = Field(
+        None, description="folder of maps that jinghu clutter learn wrote; none where absent"
+    )
 
     def relation(self, month: int) -> tuple[ZRSettings, ZRSettings]:
         """Relations of stratiform and convective rain in a month."""

@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
 audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
+clutter_app = typer.Typer(help="Maps of the ground's echo.", no_args_is_help=True)
 app.add_typer(cap_app, name="cap")
+app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 drill_app = typer.Typer(help="Exercises: events with a known truth.", no_args_is_help=True)
 app.add_typer(drill_app, name="drill")
@@ -274,6 +276,37 @@ def cap_export(
     from jinghu.warning_commands import export_cap
 
     sys.stdout.buffer.write(export_cap(identifier, load(config)))
+
+
+@clutter_app.command("learn")
+def clutter_learn(
+    files: Annotated[list[Path], typer.Argument(help="Radar volumes of dry times.")],
+    out: Annotated[Path, typer.Option(help="Folder of the maps, as radar.clutter_maps names it.")],
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry", help="All are dry: looked at. Much ground needs it until it is known."
+        ),
+    ] = False,
+    sites: Annotated[Path | None, typer.Option(help="Site table; the shipped one else.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn where the ground echoes from dry scans; maps that are there are carried on."""
+    from jinghu.clutter_commands import learn_files
+
+    report = learn_files(files, out, sites, all_dry=dry)
+    if as_json:
+        _emit(report)
+        return
+    for site in report["sites"]:
+        typer.echo(
+            f"{site['radar']}: {site['learned']} scans learned, {site['scans']} in the map,"
+            f" {site['cells']} cells with ground -> {site['out']}"
+        )
+        if site["needed"]:
+            typer.echo(f"  applied after {site['needed']} more")
+    for refused in report["refused"]:
+        typer.echo(f"{refused['file']}: left out: {refused['cause']}")
 
 
 @audience_app.command("import")
