@@ -62,8 +62,11 @@ def test_outcomes_of_cells():
     earlier, later = at - timedelta(minutes=5), at + timedelta(minutes=5)
     warned = np.array([earlier, later, None, earlier, None, earlier], "datetime64[ns]")
     inside = np.array([True] * 5 + [False])
-    found = outcome_map(begins, warned, inside, (2, 3))
+    before = np.zeros(6, bool)
+    found = outcome_map(begins, warned, inside, before, (2, 3))
     np.testing.assert_array_equal(found, [[2, 3, 4], [5, 1, 0]])
+    before[5] = True
+    assert outcome_map(begins, warned, inside, before, (2, 3))[1, 2] == 6
 
 
 def test_json_holds_the_figures_and_null_where_there_are_none(result):

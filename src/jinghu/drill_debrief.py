@@ -56,7 +56,7 @@ def _glance(result: DrillResult) -> str:
 
 
 def _cells(result: DrillResult) -> str:
-    counted = _verdicts(result.cells, "格数 Cells")
+    counted = "".join(_verdicts(result.cells, "格数 Cells"))
     early = ""
     if result.before:
         early = (
@@ -66,7 +66,7 @@ def _cells(result: DrillResult) -> str:
     return f'<div class="two"><div>{counted}{early}</div>{cell_map(result.outcome)}</div>'
 
 
-def _verdicts(scores: CellScores, caption: str) -> str:
+def _verdicts(scores: CellScores, caption: str) -> tuple[str, str]:
     """Bars of what became of cells or reaches, and of the lead times of the hits."""
     counts = [
         ("命中 hit", scores.hits, "hit"),
@@ -81,7 +81,8 @@ def _verdicts(scores: CellScores, caption: str) -> str:
         list(zip(names, (int(n) for n in found), strict=True)),
         "预见期（分钟） Lead time in minutes",
     )
-    return bars([(name, n) for name, n, _ in counts], caption, [c for *_, c in counts]) + lead
+    counted = bars([(name, n) for name, n, _ in counts], caption, [c for *_, c in counts])
+    return counted, lead
 
 
 def _people(result: DrillResult) -> str:
@@ -120,7 +121,8 @@ def _rivers(result: DrillResult) -> str:
         ("预见期", "lead"),
     )
     gauges = table(head, [_gauge(row) for row in rows])
-    return f'<div class="two"><div>{_verdicts(result.reaches, "河段 Reaches")}</div></div>{gauges}'
+    counted, lead = _verdicts(result.reaches, "河段 Reaches")
+    return f'<div class="two">{counted}{lead}</div>{gauges}'
 
 
 def _gauge(row: GaugeRow) -> tuple[str, ...]:

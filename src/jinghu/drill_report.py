@@ -98,14 +98,19 @@ def outcome_map(
     begins: NDArray[np.datetime64],
     warned: NDArray[np.datetime64],
     inside: NDArray[np.bool_],
+    before: NDArray[np.bool_],
     shape: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """What became of each cell: 0 outside, 1 quiet, 2 hit, 3 late, 4 missed, 5 false alarm.
+    """What became of each cell, as numbers.
+
+    0 outside, 1 quiet, 2 hit, 3 late, 4 missed, 5 false alarm, 6 in danger before the first cycle.
 
     Parameters
     ----------
     begins, warned, inside
         (cell,) as for `jinghu.drill_score.score_cells`.
+    before
+        (cell,) in danger before anybody could be warned.
     shape
         Rows and columns.
     """
@@ -113,7 +118,7 @@ def outcome_map(
     early = danger & told
     early[early] = warned[early] < begins[early]
     found = np.select(
-        [~inside, early, danger & told, danger, told], [0, 2, 3, 4, 5], default=1
+        [before, ~inside, early, danger & told, danger, told], [6, 0, 2, 3, 4, 5], default=1
     ).astype(np.uint8)
     return np.asarray(found.reshape(shape))
 

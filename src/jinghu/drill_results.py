@@ -112,7 +112,7 @@ def evaluate(
         places=score_places(begins, of_inside, places.kind[judged], places.cell[judged]),
         reaches=score_cells(reach_begins, reach_warned, reaches),
         gauges=_gauges(truth, reach_begins, reach_warned),
-        outcome=outcome_map(begins, warned, inside, shape),
+        outcome=outcome_map(begins, warned, inside, city & ~counted, shape),
         skill=_skill(truth, settings, span),
         cycles=tuple(cycles),
     )
