@@ -1,14 +1,16 @@
 """The command line: thin shells; what they run is imported when they run."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
+from jinghu.cli_drill import drill_app
+from jinghu.cli_parts import ConfigOption, JsonOption
+from jinghu.cli_parts import console as _console
+from jinghu.cli_parts import emit as _emit
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
 
 app = typer.Typer(
@@ -24,11 +26,7 @@ clutter_app = typer.Typer(help="Maps of the ground's echo.", no_args_is_help=Tru
 app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
-drill_app = typer.Typer(help="Exercises: events with a known truth.", no_args_is_help=True)
 app.add_typer(drill_app, name="drill")
-
-ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="Settings (YAML).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def main() -> NoReturn:
@@ -49,14 +47,6 @@ def main() -> NoReturn:
         print(f"jinghu: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
-
-
-def _console() -> Console:
-    return Console(stderr=True, soft_wrap=True)
-
-
-def _emit(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))
 
 
 @app.command()
@@ -339,48 +329,6 @@ def audience_match(
     typer.echo(f"{found['alert']}: {found['recipients']} recipients in {found['cells']} cells")
     for name, n in (found["roles"] | found["levels"]).items():
         typer.echo(f"  {name}: {n}")
-
-
-@drill_app.command("list")
-def drill_list(as_json: JsonOption = False) -> None:
-    """List the drills that are shipped."""
-    from jinghu.drill_script import shipped_drills
-
-    found = shipped_drills()
-    if as_json:
-        names = {"name", "title_zh", "title_en", "hours", "seed", "start"}
-        _emit([script.model_dump(mode="json", include=names) for script in found])
-        return
-    for script in found:
-        typer.echo(f"{script.name:<16} {script.hours:g} h  {script.title_zh}  {script.title_en}")
-
-
-@drill_app.command("run")
-def drill_run(
-    name: Annotated[str, typer.Argument(help="Name of a drill, or a script (YAML).")],
-    store: Annotated[Path, typer.Option(help="Store folder.")] = Path("drill-store"),
-    hours: Annotated[float | None, typer.Option(help="Length; the script's by default.")] = None,
-    speed: Annotated[
-        str, typer.Option(help="Times real time, or asap: as fast as possible.")
-    ] = "asap",
-    workers: Annotated[int, typer.Option(help="Threads that scan.", min=1, max=64)] = 2,
-    seed: Annotated[int | None, typer.Option(help="Seed; the script's by default.")] = None,
-    start: Annotated[
-        str | None, typer.Option(help="Start, ISO 8601; the script's by default.")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Keep the viewer open on this port.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("-c", "--config", help="Settings of the office that exercises.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Run a drill through the whole chain and report on it."""
-    from jinghu.drill_commands import DrillRequest, run_named
-
-    request = DrillRequest(name, store, hours, speed, workers, seed, start, port, config)
-    report = run_named(request, _console())
-    if as_json:
-        sys.stdout.write(report)
 
 
 def _later(name: str, what: str) -> None:
