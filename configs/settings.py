@@ -78,6 +78,9 @@ class InputSettings(_Frozen):
     stations: tuple[ConfigPath, ...] = ()
     station_frame: str = Field("", description="frame of the stations' coordinates")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
+    expected_radars: tuple[str, ...] = Field(
+        (), description="codes of radars whose silence degrades a cycle by name"
+    )
 
 
 class ZRSettings(_Frozen):
@@ -176,6 +179,9 @@ class WebhookSettings(_Frozen):
         description="whsec_... (Standard Webhooks), usually from ${VARIABLE}; two while rotating",
     )
     allow_private: bool = Field(False, description="receiver on loopback or a private network")
+    purpose: Literal["production", "drill"] = Field(
+        "production", description="Exercise messages go to drill receivers alone, Actual never"
+    )
 
 
 class AudienceSettings(_Frozen):

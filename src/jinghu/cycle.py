@@ -12,6 +12,7 @@ from rich.console import Console
 
 from jinghu.alerting import WarningOutcome, warn, warning_levels
 from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars, weighed
+from jinghu.answers import answers_so_far
 from jinghu.calibrate import (
     calibration_after,
     calibration_before,
@@ -177,6 +178,10 @@ def ingest(
     files = radar_files(inputs.radar, window)
     read_volumes(files, load_sites(settings.inputs.sites), window, found, carried=carried)
     read_stations(inputs.stations, settings.inputs.station_frame, found)
+    heard = {scan.radar for scan in found.scans}
+    for code in settings.inputs.expected_radars:
+        if code not in heard:
+            log.degrade(f"radar {code}: no usable volume")
     for refused in found.refused:
         log.degrade(f"refused: {refused.error}")
         if refused.file.is_file():
@@ -264,6 +269,7 @@ def manifest_of(
             "refused": [{"file": r.file.name, "cause": r.error.cause} for r in ingested.refused],
             "duplicates": ingested.duplicates,
         },
+        "answers": answers_so_far(settings, inputs.now, log),
         "degradations": log.degradations,
         "seconds": log.totals(),
         "versions": {"jinghu": version("jinghu"), "numpy": np.__version__},

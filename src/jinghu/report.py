@@ -101,7 +101,8 @@ def _flood_words(hydro: dict[str, Any]) -> str:
 
 
 def _warning_words(warnings: dict[str, Any]) -> str:
-    counts = ("candidates", "issued", "updated", "cancelled", "recipients", "delivered", "waiting")
+    events = ("candidates", "issued", "updated", "cancelled", "recipients", "delivered", "waiting")
+    counts = (*events, "acknowledged", "escalated", "overdue")
     return ", ".join(f"{name} {warnings[name]}" for name in counts if name in warnings)
 
 
