@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.conftest import STEP, TIME, write_inputs
 
 import jinghu.cycle
-from jinghu.carried import Making, from_dataset, load_scans, makings, to_dataset
+from jinghu.carried import Carried, Making, from_dataset, load_carried, makings, to_dataset
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.store import Store, write_zarr
 from jinghu.radar.monitor import Correction
@@ -55,9 +55,10 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
     store, carried = second
     assert len(carried.ingested.carried) == 5  # the newest of each radar are decoded
     assert len(carried.ingested.volumes) == 3
+    assert len(carried.ingested.passed) == 1
     shutil.copytree(first, tmp_path / "other")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jinghu.cycle, "load_scans", lambda *_: [])
+        patch.setattr(jinghu.cycle, "load_carried", lambda *_: Carried())
         made = run(inputs, tmp_path / "other", TIME)
     assert not made.ingested.carried
     assert carried.log.degradations == made.log.degradations
@@ -74,11 +75,13 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
 
 def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
     spec, making = inputs.grid.working(), Making(makings(inputs), {})
-    scans = load_scans(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
-    assert {scan.radar for scan in scans} == {"ZSIM1", "ZSIM3", "ZSIM4"}
-    write_zarr(tmp_path / "again.zarr", to_dataset(scans, spec))
+    carried = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
+    assert {scan.radar for scan in carried.scans} == {"ZSIM1", "ZSIM3", "ZSIM4"}
+    write_zarr(tmp_path / "again.zarr", to_dataset(carried, spec))
     with xr.open_zarr(tmp_path / "again.zarr") as kept:
-        for one, again in zip(scans, from_dataset(kept.load(), spec), strict=True):
+        found = from_dataset(kept.load(), spec)
+        assert found.passed == carried.passed
+        for one, again in zip(carried.scans, found.scans, strict=True):
             xr.testing.assert_identical(one.rain, again.rain)
             assert replace(one, rain=again.rain) == again
 
@@ -86,8 +89,8 @@ def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
 def test_what_would_be_made_otherwise_is_not_carried(inputs, second):
     def carried(settings, corrected):
         making, spec = Making(makings(settings), corrected), inputs.grid.working()
-        scans = load_scans(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
-        return {scan.radar for scan in scans}
+        found = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
+        return {scan.radar for scan in found.scans}
 
     radar = inputs.radar.model_copy(update={"hail_cap_dbz": 51.0})
     assert carried(inputs.model_copy(update={"radar": radar}), {}) == set()
@@ -116,4 +119,5 @@ def test_a_silent_radar_is_decoded_for_its_columns(inputs, second, tmp_path):
     later = run(inputs, tmp_path / "store", TIME + STEP)
     assert sorted(v.radar for v in later.ingested.volumes) == ["ZSIM1", "ZSIM3", "ZSIM4"]
     assert sorted(s.radar for s in later.ingested.carried) == ["ZSIM3", "ZSIM4"]
+    assert len(later.ingested.passed) == 4
     assert TIME + STEP - max(v.time for v in later.ingested.volumes) > timedelta(minutes=6)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -66,6 +66,22 @@ class CarriedScan:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What the cycle before knew of the files that lie in the input folders.
+
+    Parameters
+    ----------
+    scans
+        Of which it made rain.
+    passed
+        First radials of whole volumes that lay outside its window, by key of the file.
+    """
+
+    scans: Sequence[CarriedScan] = ()
+    passed: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Making:
     """How this cycle makes rain.
 
@@ -115,49 +131,59 @@ def makings(settings: Settings) -> dict[str, str]:
     return found
 
 
-def load_scans(
+def load_carried(
     store: Store,
     time: datetime,
     spec: GridSpec,
     making: Making,
     report: Callable[[str], None],
-) -> list[CarriedScan]:
-    """Scans that the cycle before left and that this one would make alike.
+) -> Carried:
+    """Scans that the cycle before left and that this one would make alike, and files passed over.
 
     A scan keeps the correction of its own cycle (a radome was as wet as it was then) unless it has
     turned out to be wrong.
     """
     state = load_state(store, cycle_name(time), "scans", spec=spec, report=report)
     if state is None:
-        return []
-    return [one for one in from_dataset(state[1], spec) if making.alike(one)]
+        return Carried()
+    try:
+        found = from_dataset(state[1], spec)
+    except (KeyError, ValueError) as error:
+        report(f"state scans of cycle {state[0]} is of another version ({error}): scans made again")
+        return Carried()
+    return Carried([one for one in found.scans if making.alike(one)], found.passed)
 
 
 def worth_keeping(
+    scans: Sequence[CarriedScan], passed: Mapping[str, datetime], since: datetime
+) -> Carried:
+    """Return what the next cycle is to know, whose window begins at a time.
+
+    Of scans that will lie outside it the time is enough: their files are not read again.
+    """
+    old = {one.file: one.time for one in scans if one.time < since}
+    return Carried([one for one in scans if one.time >= since], {**passed, **old})
+
+
+def made_scans(
     rains: Iterable[xr.Dataset],
     volumes: Sequence[Volume],
-    carried: Sequence[CarriedScan],
     files: Mapping[str, str],
     making: Making,
-    since: datetime,
 ) -> list[CarriedScan]:
-    """Scans for the next cycle.
+    """Scans that this cycle made.
 
     Parameters
     ----------
     rains, volumes
-        Of the volumes that this cycle decoded.
-    carried
-        Scans that it took over.
+        Of the volumes that it decoded.
     files
         Keys of the files that it read, by name.
     making
         How it made rain.
-    since
-        First time of the next cycle's window.
     """
     of_source = {str(rain.attrs["source"]): rain for rain in rains}
-    fresh = [
+    return [
         CarriedScan(
             files[v.source],
             making.digests[v.radar],
@@ -169,15 +195,16 @@ def worth_keeping(
         for v in volumes
         if v.source in files
     ]
-    return [one for one in (*carried, *fresh) if one.time >= since]
 
 
-def to_dataset(scans: Sequence[CarriedScan], spec: GridSpec) -> xr.Dataset:
-    """All scans as one Dataset, to be kept as state; at least one.
+def to_dataset(carried: Carried, spec: GridSpec) -> xr.Dataset:
+    """All of it as one Dataset, to be kept as state; at least one scan.
 
-    Texts go into one attribute: Zarr has no settled type for arrays of them.
+    Texts go into attributes: Zarr has no settled type for arrays of them.
     """
+    scans = carried.scans
     rains = [one.rain for one in scans]
+    passed = {key: time.isoformat() for key, time in carried.passed.items()}
     texts = [
         {
             "file": one.file,
@@ -193,16 +220,18 @@ def to_dataset(scans: Sequence[CarriedScan], spec: GridSpec) -> xr.Dataset:
     return xr.Dataset(
         {name: (dims, np.stack([r[name].values for r in rains])) for name in _FIELDS},
         coords={"time": ("scan", np.array([r["time"].values for r in rains])), **spec.coords()},
-        attrs={"scans": json.dumps(texts)},
+        attrs={"scans": json.dumps(texts), "passed": json.dumps(passed)},
     )
 
 
-def from_dataset(kept: xr.Dataset, spec: GridSpec) -> list[CarriedScan]:
+def from_dataset(kept: xr.Dataset, spec: GridSpec) -> Carried:
     """Read back what `to_dataset` made."""
-    return [
-        _scan(kept.isel(scan=k), spec, texts)
-        for k, texts in enumerate(json.loads(kept.attrs["scans"]))
-    ]
+    passed = json.loads(kept.attrs["passed"])
+    texts = json.loads(kept.attrs["scans"])
+    return Carried(
+        [_scan(kept.isel(scan=k), spec, of) for k, of in enumerate(texts)],
+        {key: datetime.fromisoformat(time) for key, time in passed.items()},
+    )
 
 
 def _scan(one: xr.Dataset, spec: GridSpec, texts: Mapping[str, Any]) -> CarriedScan:

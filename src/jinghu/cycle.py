@@ -20,8 +20,8 @@ from jinghu.calibrate import (
     corrections,
     name_calibration,
 )
-from jinghu.carried import CarriedScan, Making, load_scans, makings, worth_keeping
-from jinghu.carried import to_dataset as scans_dataset
+from jinghu.carried import Carried, Making, load_carried, made_scans, makings, worth_keeping
+from jinghu.carried import to_dataset as carried_dataset
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
 from jinghu.grid.accumulation import window_amounts
@@ -32,7 +32,7 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
-from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.ingest import NOTHING, Ingested, Window, radar_files, read_stations, read_volumes
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
@@ -81,7 +81,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         known = calibration_before(store, inputs.time, log)
         done = corrections(known, inputs.time, settings.radar)
         making = Making(makings(settings), done)
-        carried = load_scans(store, inputs.time, working, making, log.degrade)
+        carried = load_carried(store, inputs.time, working, making, log.degrade)
         ingested = ingest(settings, inputs, store, log, carried)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
@@ -147,9 +147,9 @@ def scans_state(
     spec: GridSpec,
 ) -> dict[str, xr.Dataset]:
     """Return the state of the scans that the next cycle will look at again; none, none."""
-    volumes, carried, files = ingested.volumes, ingested.carried, ingested.files
-    kept = worth_keeping(rains, volumes, carried, files, making, since)
-    return {"scans": scans_dataset(kept, spec)} if kept else {}
+    made = made_scans(rains, ingested.volumes, ingested.files, making)
+    kept = worth_keeping([*ingested.carried, *made], ingested.passed, since)
+    return {"scans": carried_dataset(kept, spec)} if kept.scans else {}
 
 
 def cycle_time(text: str | None, now: datetime, settings: Settings) -> datetime:
@@ -164,7 +164,7 @@ def ingest(
     inputs: CycleInputs,
     store: Store,
     log: StageLog,
-    carried: Sequence[CarriedScan] = (),
+    carried: Carried = NOTHING,
 ) -> Ingested:
     """Read what belongs to this cycle; quarantine and name what is refused."""
     window = Window(

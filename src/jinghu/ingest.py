@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jinghu.carried import CarriedScan, file_key
+from jinghu.carried import Carried, CarriedScan, file_key
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.stations import StationFile, read_hourly_rain
@@ -19,6 +19,7 @@ _NAME = re.compile(r"^Z_RADR_I_(Z\w{4})_(\d{14})_O_DOR", re.ASCII)
 _NAME_SLACK = timedelta(minutes=10)
 _WORKERS = 2
 _MAX_BYTES = 512 * 2**20
+NOTHING = Carried()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,14 @@ class Ingested:
         Scans of which an earlier cycle made rain.
     files
         Keys of all radar files looked at, by name.
+    passed
+        First radials of volumes outside the window, by the keys of their files.
     """
 
     volumes: list[Volume] = field(default_factory=list)
     carried: list[CarriedScan] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, datetime] = field(default_factory=dict)
     stations: list[StationFile] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     duplicates: int = 0
@@ -98,17 +102,20 @@ def read_volumes(
     window: Window,
     into: Ingested,
     workers: int = _WORKERS,
-    carried: Sequence[CarriedScan] = (),
+    carried: Carried = NOTHING,
 ) -> None:
     """Decode the files; refused ones are named with their cause and lose nothing of the others.
 
     Files that an earlier cycle made rain of are not decoded again, except each radar's newest:
-    more is made of that than rain.
+    more is made of that than rain. Nor are those whose volume is known to be of another time.
     """
     keys = {file: file_key(file) for file in files}
-    known = {scan.file: scan for scan in carried if window.holds(scan.time)}
+    passed = {key for key, time in carried.passed.items() if not window.holds(time)}
+    into.passed.update((key, carried.passed[key]) for key in keys.values() if key in passed)
+    files = [file for file in files if keys[file] not in passed]
+    known = {scan.file: scan for scan in carried.scans if window.holds(scan.time)}
     there: dict[Path, Volume | CarriedScan | Refused] = {
-        file: known[key] for file, key in keys.items() if key in known
+        file: known[key] for file in files if (key := keys[file]) in known
     }
     with ThreadPoolExecutor(workers) as pool:
         fresh = [file for file in files if file not in there]
@@ -159,6 +166,8 @@ def _take(
             if _NAME.match(file.name) is None or _misnamed(file.name, outcome.time):
                 cause = f"its radials are of {outcome.time:%Y-%m-%dT%H:%M:%SZ}: clock or name wrong"
                 into.refused.append(Refused(file, DataError(file.name, cause)))
+            elif file.name in into.files:
+                into.passed[into.files[file.name]] = outcome.time
         elif (outcome.radar, outcome.time) in seen:
             into.duplicates += 1
         else:

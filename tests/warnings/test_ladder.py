@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jinghu.warnings.ladder import Ladder, Overdue, Person, Reason, TaskAbove, unit_of
-from jinghu.warnings.levels import Tier
+from jinghu.warnings.levels import Level, Tier
 from jinghu.warnings.waiting import AnswerWithin
 
 NOW = datetime(2026, 7, 1, 0, 5, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_the_call_carries_the_highest_level_of_those_below():
 
 def test_a_level_that_asks_for_no_answer_asks_for_none_above():
     ladder = make()
-    ladder.within = AnswerWithin(((4, Tier.GRID, timedelta(minutes=5)),))
+    ladder.within = AnswerWithin(((Level.RED, Tier.GRID, timedelta(minutes=5)),))
     ladder.pass_on(overdue())
     assert handed(ladder) == [HEAD.recipient_id]
     assert ladder.changed[HEAD.recipient_id].due_at is None
