@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import netCDF4
@@ -17,6 +16,7 @@ from jinghu.radar.foreign_hdf5 import (
     KNOWN,
     read_gamic,
     read_odim,
+    volume_of,
 )
 from jinghu.radar.gates import BELOW_THRESHOLD, RANGE_FOLDED
 from jinghu.radar.sites import RadarSite
@@ -115,17 +115,7 @@ def from_datatree(tree: xr.DataTree, source: str) -> Volume:
         site = _site(tree, source)
     except KeyError as error:
         raise DataError(source, f"it lacks {error.args[0]!r}") from None
-    sweeps = [sweep for sweep in sweeps if sweep.moments]
-    if not sweeps:
-        raise DataError(source, "no moment in it that we know")
-    return Volume(
-        site=site,
-        time=datetime.fromtimestamp(min(float(s.time_s.min()) for s in sweeps), UTC),
-        end_time=datetime.fromtimestamp(max(float(s.time_s.max()) for s in sweeps), UTC),
-        sweeps=tuple(sweeps),
-        source=source,
-        format_name="FM301",
-    )
+    return volume_of(site, sweeps, source, "FM301")
 
 
 def _sweep(group: xr.Dataset, source: str) -> Sweep:
