@@ -1,6 +1,6 @@
 """The phone page of a responsible person: what, where, what to do, three buttons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from string import Template
@@ -9,7 +9,7 @@ from typing import Any
 from jinghu.grid.times import BEIJING, parse_time
 from jinghu.warnings.acknowledge import Answer
 from jinghu.warnings.levels import Level
-from jinghu.warnings.message import instruction_en, instruction_zh
+from jinghu.warnings.message import Silent, instruction_en, instruction_zh
 
 _PAGE = Template(
     """<!doctype html>
@@ -33,18 +33,28 @@ _ANSWERS = {
     Answer.HANDLED: ("已处置", "Handled"),
     Answer.CANNOT_HANDLE: ("无法处置", "Cannot handle"),
 }
+_SHOWN = 6  # names on a page
+_SILENT = "未答复 <small>no answer</small>"
+_UNABLE = "无法处置 <small>cannot handle it</small>"
 _STATUS = {
+    "RELIEVED": ("下级已答复，无需您接手", "Answered below; nothing left for you"),
     "TOLD": ("请答复", "Please answer"),
     "CLOSED": ("已结束", "Closed"),
     **{answer.value: words for answer, words in _ANSWERS.items()},
 }
 _BANNERS = {
-    "Exercise": "演练，不是真实预警 Exercise, not a real warning",
-    "Test": "测试，不是真实预警 Test, not a real warning",
+    "Exercise": ("演练，不是真实预警", "Exercise, not a real warning"),
+    "Test": ("测试，不是真实预警", "Test, not a real warning"),
 }
 
 
-def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now: datetime) -> str:
+def task_page(
+    token: str,
+    task: Mapping[str, Any],
+    county: tuple[str, str],
+    now: datetime,
+    silent: Sequence[Silent] = (),
+) -> str:
     """Page of one task.
 
     Parameters
@@ -57,6 +67,8 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         Chinese and English name.
     now
         Tells whether the message has expired.
+    silent
+        Who below did not answer, where the task came from there.
     """
     level = Level[str(task["level"]).upper()]
     title = str(task["headline_zh"])
@@ -67,6 +79,7 @@ def task_page(token: str, task: Mapping[str, Any], county: tuple[str, str], now:
         f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
+        "" if ended else _escalated(silent, str(task["status"])),
         "<dl>",
         _row(
             "地点",
@@ -101,13 +114,35 @@ def _page(title: str, level: str, body: str) -> str:
 
 
 def _banner(status: str) -> str:
-    text = _BANNERS.get(status)
-    return f'<p class="banner" role="alert">{text}</p>' if text else ""
+    words = _BANNERS.get(status)
+    if words is None:
+        return ""
+    return f'<p class="banner" role="alert">{words[0]} <span>{words[1]}</span></p>'
 
 
 def _row(zh: str, en: str, text_zh: str, text_en: str) -> str:
     english = f'<span class="en">{escape(text_en)}</span>' if text_en else ""
     return f"<dt>{zh} <small>{en}</small></dt><dd>{escape(text_zh)} {english}</dd>"
+
+
+def _escalated(silent: Sequence[Silent], status: str) -> str:
+    """Who did not answer: by name the first ones, as many as a phone shows."""
+    if not silent:
+        return ""
+    n = len(silent)
+    items = "".join(
+        f"<li><b>{escape(s.name)}</b> {escape(s.role.zh)}，{escape(s.place)}"
+        f" <span>{_UNABLE if s.unable else _SILENT}</span></li>"
+        for s in silent[:_SHOWN]
+    )
+    rest = f"<li>还有{n - _SHOWN}人 <small>and {n - _SHOWN} more</small></li>" if n > _SHOWN else ""
+    zh, en = f"下级{n}人未处置", f"{n} below you did not act"
+    if status != Answer.HANDLED.value:
+        zh, en = f"{zh}，请您接手并电话核实", f"{en}: please take over and call them"
+    return (
+        f'<section class="escalated"><p><b>{zh}</b><span class="en">{en}</span></p>'
+        f"<ul>{items}{rest}</ul></section>"
+    )
 
 
 def _form(token: str, note: str, status: str) -> str:

@@ -16,7 +16,8 @@ from jinghu.api.schemas import TaskAnswer
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.warnings.acknowledge import Answer, answer, read_token
 from jinghu.warnings.database import reading
-from jinghu.warnings.queries import get_task
+from jinghu.warnings.queries import get_task, list_silent
+from jinghu.warnings.waiting import AnswerWithin
 
 router = APIRouter(tags=["tasks"])
 
@@ -67,10 +68,11 @@ def page(token: TokenPath, context: ContextDep, now: NowDep) -> HTMLResponse:
         link = read_token(token, context.answer_key, now)
         with reading(context.engine) as connection:
             task = get_task(connection, link.event_id, link.recipient_id)
+            silent = list_silent(connection, link.event_id, link.recipient_id)
     except DataError as error:
         return HTMLResponse(refused_page(error.cause), 404, _PRIVATE)
     return HTMLResponse(
-        task_page(token, task, _county(context, task["county"]), now), headers=_PRIVATE
+        task_page(token, task, _county(context, task["county"]), now, silent), headers=_PRIVATE
     )
 
 
@@ -93,7 +95,7 @@ async def respond(
 
     def record() -> str:
         link = read_token(token, context.answer_key, now)
-        return answer(context.engine, link, said.answer, said.note, now)
+        return answer(context.engine, link, said.answer, said.note, now, _answer_within(context))
 
     status = await run_in_threadpool(record)
     if kind == _FORM:
@@ -127,6 +129,14 @@ def _parse(kind: str, body: bytes) -> _Said:
         raise ProblemError(422, f"{place}: {first['msg']}") from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(422, f"the body cannot be read: {error}") from None
+
+
+def _answer_within(context: ContextDep) -> AnswerWithin:
+    """How long others are waited for; an answer is taken whatever is wrong with the rules."""
+    try:
+        return context.rules.answer_within
+    except ConfigError:
+        return AnswerWithin()
 
 
 def _county(context: ContextDep, code: str) -> tuple[str, str]:

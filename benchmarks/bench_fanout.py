@@ -20,7 +20,9 @@ from jinghu.grid.spec import GridSpec
 from jinghu.warnings.audience import AudienceIndex, match
 from jinghu.warnings.database import open_database
 from jinghu.warnings.fanout import fan_out
+from jinghu.warnings.purposes import Purpose, register_channels
 from jinghu.warnings.tables import alert, alert_cell, event, outbox, recipient
+from jinghu.warnings.waiting import AnswerWithin
 
 SPEC = GridSpec("EPSG:4549", 405_000.0, 3_140_000.0, 2500.0, 120, 120)
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -53,11 +55,13 @@ def fill(url: str, cell_ids: NDArray[np.int64], cells: NDArray[np.int64]):
     """A database with the people and one red alert over the cells."""
     engine = open_database(url)
     with engine.begin() as connection:
+        register_channels(connection, {"sms": Purpose.PRODUCTION})
         connection.execute(
             insert(recipient),
             [
                 {
-                    "person": f"p{k}", "name": "n", "role": "grid_officer", "unit_code": "1",
+                    "person": f"p{k}", "name": "n", "role": "grid_officer",
+                    "unit_code": f"330602{k // 96:04d}{k // 8 % 12:02d}{k % 8:03d}",
                     "unit_name": "u", "lon": 120.0, "lat": 30.0, "cell_id": int(cell),
                 }
                 for k, cell in enumerate(cell_ids)
@@ -117,11 +121,11 @@ def main() -> None:
             found = cpu(lambda: match(connection, cells.tolist()), 3)
         start = time.process_time()
         with engine.begin() as connection:
-            told = fan_out(connection, "e", 1, ("sms",), NOW)
+            told = fan_out(connection, "e", 1, ("sms",), NOW, AnswerWithin())
         first = time.process_time() - start
         start = time.process_time()
         with engine.begin() as connection:
-            again = fan_out(connection, "e", 1, ("sms",), NOW)
+            again = fan_out(connection, "e", 1, ("sms",), NOW, AnswerWithin())
         repeat = time.process_time() - start
         with engine.connect() as connection:
             queued = connection.execute(select(func.count()).select_from(outbox)).scalar_one()

@@ -93,10 +93,10 @@ def run(paths: list[Path], settings: Settings, folder: Path, workers: int) -> Cl
         read_volumes(paths, load_sites(settings.inputs.sites), window, found, workers)
     assert len(found.volumes) == len(CODES), found.refused
     with clock.stage("control, rain, columns"):
-        rains, columns = scans_of_radars(found.volumes, spec, settings.radar, workers)
+        scans = scans_of_radars(found.volumes, spec, settings.radar, workers)
     with clock.stage("mosaics 500 m"):
-        merged = mosaic(rains, TIME, motion, MosaicParams())
-        shown = columns_at(columns, TIME, motion, spec, settings.radar)
+        merged = mosaic(scans.rains, TIME, motion, MosaicParams())
+        shown = columns_at(scans.columns, TIME, motion, spec, settings.radar)
     with clock.stage("2.5 km and publish"):
         publish(merged.assign(shown.data_vars), settings, folder)
     return clock

@@ -18,7 +18,7 @@ from jinghu.radar.fuzzy import FuzzyParams, score
 from jinghu.radar.polar import DRY_DBZ, PolarSweep, reflectivity_sweeps
 from jinghu.radar.qpe import QpeParams, gate_rain, phase_products, restored
 from jinghu.radar.volume import Volume
-from jinghu.radar.zr import ZRRelation
+from jinghu.radar.zr import ZRRelation, ZRTable
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -66,7 +66,7 @@ def x_band(volume: Volume, out: Path) -> None:
     assert products is not None
     assert raw.dual is not None
     after = restored(cleaned, products, "X")
-    rain = gate_rain(after, products, "X", antenna_m, ZRRelation(), params)
+    rain = gate_rain(after, products, "X", antenna_m, ZRTable(), params)
     assert after.dual is not None
     figure, axes = plt.subplots(3, 4, figsize=(24, 17))
     panel(axes[0, 0], raw, raw.dbz, "Z as sent, dBZ", (0, 60))

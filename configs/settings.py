@@ -78,6 +78,9 @@ class InputSettings(_Frozen):
     stations: tuple[ConfigPath, ...] = ()
     station_frame: str = Field("", description="frame of the stations' coordinates")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
+    expected_radars: tuple[str, ...] = Field(
+        (), description="codes of radars whose silence degrades a cycle by name"
+    )
 
 
 class ZRSettings(_Frozen):
@@ -109,6 +112,13 @@ class RadarSettings(_Frozen):
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
     freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
+    calibration: Literal["none", "monitor", "correct"] = Field(
+        "correct",
+        description="compare the radars with one another; take off what one is found to be off",
+    )
+    clutter_maps: ConfigPath | None = Field(
+        None, description="folder of maps that jinghu clutter learn wrote; none where absent"
+    )
 
     def relation(self, month: int) -> tuple[ZRSettings, ZRSettings]:
         """Relations of stratiform and convective rain in a month."""
@@ -169,6 +179,9 @@ class WebhookSettings(_Frozen):
         description="whsec_... (Standard Webhooks), usually from ${VARIABLE}; two while rotating",
     )
     allow_private: bool = Field(False, description="receiver on loopback or a private network")
+    purpose: Literal["production", "drill"] = Field(
+        "production", description="Exercise messages go to drill receivers alone, Actual never"
+    )
 
 
 class AudienceSettings(_Frozen):

@@ -1,7 +1,7 @@
 """GridSpec: an equidistant grid in a projected CRS."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pyproj
@@ -82,8 +82,8 @@ class GridSpec:
         return np.asarray(lon, np.float64), np.asarray(lat, np.float64)
 
     def lonlat(self) -> tuple[NDArray[np.float64], ...]:
-        """Longitude and latitude of all cell centres in degrees, each (ny, nx)."""
-        return self.to_lonlat(*np.meshgrid(self.x, self.y))
+        """Longitude and latitude of all cell centres in degrees, each (ny, nx), read-only."""
+        return _lonlat(self)
 
     def cell_of_xy(self, x_m: ArrayLike, y_m: ArrayLike) -> NDArray[np.int64]:
         """``cell_id`` (row * nx + column) of points, ``CELL_OUTSIDE`` (-1) where outside."""
@@ -163,6 +163,14 @@ class GridSpec:
 @cache
 def _transformer(source: str, target: str) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=8)  # a grid is asked for the coordinates of its cells many times a cycle
+def _lonlat(spec: GridSpec) -> tuple[NDArray[np.float64], ...]:
+    found = spec.to_lonlat(*np.meshgrid(spec.x, spec.y))
+    for values in found:
+        values.setflags(write=False)
+    return found
 
 
 @cache

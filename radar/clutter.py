@@ -6,7 +6,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.radar.fuzzy import FuzzyParams, has_evidence, without_non_weather
+from jinghu.radar.clutter_map import ClutterMap, MapParams, static_share
+from jinghu.radar.fuzzy import FuzzyParams, has_evidence, score, without_non_weather
 from jinghu.radar.geometry import beam_height, ground_distance, slant_range
 from jinghu.radar.interference import SpokeParams, without_spokes
 from jinghu.radar.polar import DRY_DBZ, PolarSweep
@@ -31,6 +32,7 @@ class ClutterParams:
     speckle_share: float = 0.3  # of the 5 x 5 neighbourhood that must hold echo
     fuzzy: FuzzyParams = field(default_factory=FuzzyParams)
     spokes: SpokeParams = field(default_factory=SpokeParams)
+    mapped: MapParams = field(default_factory=MapParams)
 
     def limits(self) -> NDArray[np.float64]:
         """Thresholds in the order in which the kernel takes them."""
@@ -47,27 +49,51 @@ class ClutterParams:
         )
 
 
-def clean(sweeps: list[PolarSweep], params: ClutterParams) -> list[PolarSweep]:
+def clean(
+    sweeps: list[PolarSweep], params: ClutterParams, known: ClutterMap | None = None
+) -> list[PolarSweep]:
     """Return sweeps in which clutter is missing (the sweep above takes over) and speckle dry.
 
     Spokes of interference go first: they are no measure of what a sweep above ground clutter sees.
     Sweeps that hold more than reflectivity and velocity are judged by fuzzy membership first; of
     those with two polarisations it is the only judge, because a steep fall of their echo is one
-    of its votes and attenuation makes others.
+    of its votes and attenuation makes others. Echo that a clutter map of the site knows goes as
+    well, unless it is plainly weather.
     """
     out = []
     sweeps = [without_spokes(sweep, params.spokes) for sweep in sweeps]
     for k, sweep in enumerate(sweeps):
         dbz = sweep.dbz
         above = _seen_above(sweep, sweeps[k + 1]) if k + 1 < len(sweeps) else None
+        drop = None if above is None else _drop(sweep, above, params)
+        found = None
         if has_evidence(sweep):
-            drop = None if above is None else _drop(sweep, above, params)
-            dbz = without_non_weather(sweep, drop, params.fuzzy)
+            found = score(sweep, drop, params.fuzzy)
+            dbz = without_non_weather(sweep, found, params.fuzzy)
+        if known is not None:
+            ground = static_share(known, sweep, params.mapped)
+            doubtful = ~_weather(sweep, found, drop, ground, params.mapped)
+            dbz = np.where((ground > 0) & doubtful, np.float32(np.nan), dbz)
         dbz = _without_speckle(dbz, params.echo_dbz, params.speckle_share)
         if above is not None and sweep.dual is None:
             dbz = _without_clutter(dbz, sweep.velocity_m_s, above, _heights(sweep), params.limits())
         out.append(replace(sweep, dbz=dbz))
     return out
+
+
+def _weather(
+    sweep: PolarSweep,
+    found: NDArray[np.float32] | None,
+    drop_db: NDArray[np.float32] | None,
+    ground_share: NDArray[np.float32],
+    params: MapParams,
+) -> NDArray[np.bool_]:
+    """Gates whose echo is of weather although the ground echoes there on some dry days."""
+    if sweep.dual is not None and found is not None:
+        return np.asarray(found < params.weather_score)
+    if drop_db is None:
+        return np.zeros(sweep.dbz.shape, bool)
+    return np.asarray((drop_db < params.weather_drop_db) & (ground_share <= params.often_share))
 
 
 def _drop(

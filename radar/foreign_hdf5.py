@@ -108,7 +108,7 @@ def read_odim(root: netCDF4.Dataset, source: str) -> Volume:
     code = str(named.get("NOD") or named.get("RAD") or named.get("WMO") or "ODIM")
     site = _site(code, str(named.get("PLC", code)), where, wavelength_cm, _beam_width(root), source)
     sweeps = [_odim_sweep(root, group, source) for group in _numbered(root, "dataset", source)]
-    return _volume(site, sweeps, source, "ODIM", str(_optional(root, "how", "task", "")))
+    return volume_of(site, sweeps, source, "ODIM", str(_optional(root, "how", "task", "")))
 
 
 def _odim_sweep(root: netCDF4.Dataset, dataset: netCDF4.Group, source: str) -> Sweep:
@@ -183,7 +183,9 @@ def read_gamic(root: netCDF4.Dataset, source: str) -> Volume:
     width = float(_optional(root, "how", "azimuth_beam", 1.0))
     where = _group(root, "where", source)
     site = _site(name, name, where, 100.0 * wavelength_m, width, source)
-    return _volume(site, sweeps, source, "GAMIC", str(_optional(root, "how", "template_name", "")))
+    return volume_of(
+        site, sweeps, source, "GAMIC", str(_optional(root, "how", "template_name", ""))
+    )
 
 
 def _gamic_sweep(scan: netCDF4.Group, source: str) -> Sweep:
@@ -246,9 +248,16 @@ def _site(
     return RadarSite(code, name, name, lat, lon, height, band, beam_width_deg)
 
 
-def _volume(
-    site: RadarSite, sweeps: list[Sweep], source: str, format_name: str, task: str
+def volume_of(
+    site: RadarSite, sweeps: list[Sweep], source: str, format_name: str, task: str = ""
 ) -> Volume:
+    """Volume of the sweeps that hold a moment.
+
+    Raises
+    ------
+    DataError
+        Where none does.
+    """
     sweeps = [sweep for sweep in sweeps if sweep.moments]
     if not sweeps:
         raise DataError(source, "no moment in it that we know")

@@ -1,12 +1,12 @@
 """Echo that is not of weather, gate by gate, by fuzzy membership of what the radar sends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.radar.polar import DRY_DBZ, PolarSweep
-from jinghu.radar.texture import echo_only, phase_texture, texture
+from jinghu.radar.polar import DRY_DBZ, DualPol, PolarSweep
+from jinghu.radar.texture import echo_only, mean_around, phase_texture, texture
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,21 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Insects:
+    """Memberships of insects, which fly level: flat targets (large ZDR), unlike one another.
+
+    All must speak, so that the weakest counts: rain of large drops has the ZDR but not the low
+    rhoHV, melting snow both but more echo, ground no lasting sign of ZDR (Zrnic & Ryzhkov 1998,
+    IEEE Trans. Geosci. Remote Sens. 36, 661-668; Park et al. 2009, Weather Forecast. 24, 730-748,
+    whose class of biological scatterers lies beyond the same values).
+    """
+
+    zdr_db: Membership = Membership(2.0, 4.0, 1.0)
+    rhohv: Membership = Membership(0.95, 0.85, 1.0)
+    dbz: Membership = Membership(25.0, 15.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class FuzzyParams:
     """Memberships of echo that is not of weather, and where the decision lies.
 
@@ -46,6 +61,7 @@ class FuzzyParams:
     filtered_db: Membership = Membership(3.0, 15.0, 1.0)  # removed by the radar's own filter
     flagged: Membership = Membership(0.0, 1.0, 0.5)
     drop_db: Membership = Membership(6.0, 18.0, 1.5)  # to the sweep above
+    insects: Insects = field(default_factory=Insects)
     decision: float = 0.5
     decision_single: float = 0.35  # without dual polarisation: fewer variables speak at a time
 
@@ -58,7 +74,7 @@ def has_evidence(sweep: PolarSweep) -> bool:
 def score(
     sweep: PolarSweep, drop_db: NDArray[np.float32] | None, params: FuzzyParams
 ) -> NDArray[np.float32]:
-    """Weighted mean degree to which each gate's echo is not of weather.
+    """Degree to which each gate's echo is not of weather: weighted mean, or that of insects.
 
     Parameters
     ----------
@@ -94,13 +110,22 @@ def score(
         total += np.where(known, membership.weight * membership.degree(values), 0)
         weight += np.where(known, np.float32(membership.weight), 0)
     found = total / np.maximum(weight, np.float32(1e-6))
+    if sweep.dual is not None:
+        found = np.fmax(found, _insects(echo, sweep.dual, params.insects))
     return np.where(np.isfinite(echo) & (weight > 0), found, np.nan).astype(np.float32)
 
 
+def _insects(echo: NDArray[np.float32], dual: DualPol, params: Insects) -> NDArray[np.float32]:
+    """Degree to which echo is of insects, of means over 3 x 5 gates: single ones are noisy."""
+    zdr = params.zdr_db.degree(mean_around(np.where(np.isfinite(echo), dual.zdr_db, np.nan), 1, 2))
+    rho = params.rhohv.degree(mean_around(np.where(np.isfinite(echo), dual.rhohv, np.nan), 1, 2))
+    return np.minimum(np.minimum(zdr, rho), params.dbz.degree(echo))
+
+
 def without_non_weather(
-    sweep: PolarSweep, drop_db: NDArray[np.float32] | None, params: FuzzyParams
+    sweep: PolarSweep, found: NDArray[np.float32], params: FuzzyParams
 ) -> NDArray[np.float32]:
-    """Reflectivity in which echo that is not of weather is missing; dry stays dry."""
+    """Reflectivity in which echo that is not of weather by its `score` is missing; dry stays."""
     limit = params.decision_single if sweep.dual is None else params.decision
-    bad = score(sweep, drop_db, params) > limit
+    bad = found > limit
     return np.where(bad & (sweep.dbz > DRY_DBZ), np.float32(np.nan), sweep.dbz)

@@ -1,6 +1,7 @@
 """Beam geometry with the 4/3 earth (Doviak & Zrnic 1993, eq. 2.28), in the plane of the grid."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -40,14 +41,18 @@ def place(site: RadarSite, spec: GridSpec) -> SiteOnGrid:
     return SiteOnGrid(float(x[0]), float(y[0]), float(north))
 
 
+@lru_cache(maxsize=16)  # asked several times a volume, and the same in each cycle
 def polar_coordinates(
     at: SiteOnGrid, spec: GridSpec
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Azimuth (deg from true north) and ground distance (m) of all cells, each (ny, nx)."""
+    """Azimuth (deg from north) and ground distance (m) of all cells, (ny, nx), read-only."""
     dx = (spec.x - at.x_m)[None, :]
     dy = (spec.y - at.y_m)[:, None]
     azimuth = np.degrees(np.arctan2(dx, dy)) - at.north_deg
-    return np.mod(azimuth, 360.0).astype(np.float32), np.hypot(dx, dy).astype(np.float32)
+    found = np.mod(azimuth, 360.0).astype(np.float32), np.hypot(dx, dy).astype(np.float32)
+    for values in found:
+        values.setflags(write=False)
+    return found
 
 
 @numba.njit(cache=True)

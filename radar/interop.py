@@ -1,8 +1,7 @@
-"""Foreign volumes: ODIM and GAMIC by their first bytes, others as trees that xradar opened."""
+"""Foreign volumes by their first bytes: ODIM and GAMIC here, others as trees of xradar."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import netCDF4
@@ -11,11 +10,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import DataError
+from jinghu.radar.by_xradar import open_cfradial, open_nexrad
 from jinghu.radar.foreign_hdf5 import (
     HDF5_LOCK,
     KNOWN,
     read_gamic,
     read_odim,
+    volume_of,
 )
 from jinghu.radar.gates import BELOW_THRESHOLD, RANGE_FOLDED
 from jinghu.radar.sites import RadarSite
@@ -25,7 +26,6 @@ from jinghu.radar.volume import Code, Moment, Sweep, Volume
 _HDF5 = b"\x89HDF"
 _NEXRAD = (b"AR2V", b"ARCH")
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
-_BY_XRADAR = ": open it with xradar and hand the tree to jinghu.radar.interop.from_datatree"
 _MOST_STEPS = 65_530  # codes for values: 65,536 less those that are not data
 _STEP = 0.01  # of values that come unpacked
 
@@ -35,25 +35,10 @@ def is_foreign(data: bytes | bytearray) -> bool:
     return bytes(data[:4]) in (_HDF5, *_NEXRAD, *_NETCDF)
 
 
-def refuse_unread(data: bytes | bytearray, source: str) -> None:
-    """Refuse foreign formats that are not decoded here, by their first bytes.
-
-    Raises
-    ------
-    DataError
-        Names the format and the way through xradar.
-    """
-    head = bytes(data[:4])
-    if head in _NEXRAD:
-        raise DataError(source, f"NEXRAD level II{_BY_XRADAR}")
-    if head in _NETCDF:
-        raise DataError(source, f"netCDF{_BY_XRADAR}")
-
-
 def decode_foreign(
     data: bytes | bytearray, source: str, sites: Mapping[str, RadarSite] | None
 ) -> Volume:
-    """Decode ODIM_H5 and GAMIC; other formats are refused by name.
+    """Decode ODIM_H5 and GAMIC; NEXRAD level II and CfRadial where xradar is installed.
 
     Parameters
     ----------
@@ -67,16 +52,24 @@ def decode_foreign(
     DataError
         Names the file and the cause: unknown sites, damage, a format without its reader.
     """
-    refuse_unread(data, source)
-    volume = _of_hdf5(bytes(data), source)
-    if volume is None:
-        raise DataError(source, f"HDF5, but neither ODIM nor GAMIC{_BY_XRADAR}")
+    volume = _foreign(bytes(data), source)
     if sites is None:
         return volume
     if volume.site.code not in sites:
         cause = f"unknown site {volume.site.code!r}: it is not in the table of radar sites"
         raise DataError(source, cause)
     return replace(volume, site=sites[volume.site.code])
+
+
+def _foreign(data: bytes, source: str) -> Volume:
+    """Volume of whatever the first bytes say."""
+    if data[:4] in _NEXRAD:
+        found = from_datatree(open_nexrad(data, source), source)
+        # The header of the file names the radar, which the tree does not carry.
+        code = data[20:24].decode("ascii", "replace").strip("\0 ")
+        return replace(found, site=replace(found.site, code=code or found.site.code))
+    volume = _of_hdf5(data, source) if data[:4] == _HDF5 else None
+    return volume or from_datatree(open_cfradial(data, source), source)
 
 
 def _of_hdf5(data: bytes, source: str) -> Volume | None:
@@ -122,17 +115,7 @@ def from_datatree(tree: xr.DataTree, source: str) -> Volume:
         site = _site(tree, source)
     except KeyError as error:
         raise DataError(source, f"it lacks {error.args[0]!r}") from None
-    sweeps = [sweep for sweep in sweeps if sweep.moments]
-    if not sweeps:
-        raise DataError(source, "no moment in it that we know")
-    return Volume(
-        site=site,
-        time=datetime.fromtimestamp(min(float(s.time_s.min()) for s in sweeps), UTC),
-        end_time=datetime.fromtimestamp(max(float(s.time_s.max()) for s in sweeps), UTC),
-        sweeps=tuple(sweeps),
-        source=source,
-        format_name="FM301",
-    )
+    return volume_of(site, sweeps, source, "FM301")
 
 
 def _sweep(group: xr.Dataset, source: str) -> Sweep:

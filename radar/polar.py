@@ -1,6 +1,6 @@
 """Sweeps of a volume as regular arrays for rain: one an elevation, rays by azimuth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -88,6 +88,30 @@ def reflectivity_sweeps(volume: Volume) -> list[PolarSweep]:
             continue
         sweeps.append(_polar(sweep, _doppler_partner(volume, sweep)))
     return sweeps
+
+
+def calibrated(sweep: PolarSweep, offset_db: float) -> PolarSweep:
+    """Return the sweep with an offset taken off all echo; dry stays dry.
+
+    Parameters
+    ----------
+    sweep, offset_db
+        As measured; dB that it reads too high.
+    """
+    if not offset_db:
+        return sweep
+    total = sweep.total_dbz
+    return replace(
+        sweep,
+        dbz=_without(sweep.dbz, offset_db),
+        total_dbz=None if total is None else _without(total, offset_db),
+    )
+
+
+def _without(dbz: NDArray[np.float32], offset_db: float) -> NDArray[np.float32]:
+    lowest = np.float32(DRY_DBZ)
+    lowered = np.maximum(dbz - np.float32(offset_db), lowest)
+    return np.where(dbz == lowest, lowest, lowered)
 
 
 def _max_range(moment: Moment) -> float:

@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, to_numpy
+from jinghu.radar.blockage import Shadow, out_of_shadow
 from jinghu.radar.clutter import ClutterParams, blocked_rays, clean
+from jinghu.radar.clutter_map import ClutterMap
 from jinghu.radar.geometry import beam_height, place, polar_coordinates, slant_range
 from jinghu.radar.horizon import without_hidden
-from jinghu.radar.polar import PolarSweep, reflectivity_sweeps
-from jinghu.radar.qpe import GateRain, QpeParams, gate_rain, phase_products, restored
+from jinghu.radar.polar import PolarSweep, calibrated, reflectivity_sweeps
+from jinghu.radar.qpe import (
+    GateRain,
+    PhaseProducts,
+    QpeParams,
+    gate_rain,
+    phase_products,
+    restored,
+)
 from jinghu.radar.volume import Volume
 from jinghu.radar.vpr import VprParams, brought_down, correction_profile
 from jinghu.radar.zr import ZRTable
@@ -45,14 +54,40 @@ _OnGrid = tuple[
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known of a site before it scans: where the ground echoes, what terrain hides."""
+
+    clutter: ClutterMap | None = None
+    shadows: tuple[Shadow, ...] = ()
+
+
+UNKNOWN = Surroundings()
+
+
+@dataclass(frozen=True, slots=True)
 class CleanScan:
-    """Sweeps without clutter, attenuation added back, lowest first; and the rays hidden in each."""
+    """Sweeps without clutter, attenuation added back, lowest first.
+
+    Parameters
+    ----------
+    sweeps, hidden
+        One an elevation; the rays hidden in each.
+    phases
+        What the phase of each tells, None where there is one polarisation.
+    """
 
     sweeps: Sequence[PolarSweep]
     hidden: Sequence[NDArray[np.bool_]]
+    phases: Sequence[PhaseProducts | None] = ()
 
 
-def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Dataset:
+def rain_on_grid(
+    volume: Volume,
+    spec: GridSpec,
+    params: RainParams,
+    around: Surroundings = UNKNOWN,
+    offset_db: float = 0.0,
+) -> xr.Dataset:
     """Rain rate of one volume on the grid.
 
     Parameters
@@ -63,25 +98,32 @@ def rain_on_grid(volume: Volume, spec: GridSpec, params: RainParams) -> xr.Datas
         The working grid.
     params
         Parameters.
+    around
+        What is known of the site's surroundings.
+    offset_db
+        dB that the radar is known to read too high; it is taken off before all else.
 
     Returns
     -------
     Dataset on (y, x): ``rainfall_rate``, ``quality``, ``beam_height``, ``state``, ``method``;
     scalar ``time`` (of the low sweeps); attribute ``radar``.
     """
-    return rain_and_scan(volume, spec, params)[0]
+    return rain_and_scan(volume, spec, params, around, offset_db)[0]
 
 
 def rain_and_scan(
-    volume: Volume, spec: GridSpec, params: RainParams
+    volume: Volume,
+    spec: GridSpec,
+    params: RainParams,
+    around: Surroundings = UNKNOWN,
+    offset_db: float = 0.0,
 ) -> tuple[xr.Dataset, CleanScan]:
     """Rain as of `rain_on_grid`, and the cleaned sweeps that it was made of."""
-    sweeps = reflectivity_sweeps(volume)
+    sweeps = [calibrated(sweep, offset_db) for sweep in reflectivity_sweeps(volume)]
     found, scan = _missing(spec), CleanScan([], [])
     if sweeps:
-        cleaned, gates, hidden = _rain_of_sweeps(volume, sweeps, params)
-        scan = CleanScan(cleaned, hidden)
-        found = _lowest_beams(volume, cleaned, gates, scan.hidden, spec, params)
+        scan, gates = _rain_of_sweeps(volume, sweeps, params, around)
+        found = _lowest_beams(volume, scan.sweeps, gates, scan.hidden, spec, params)
     return _dataset(volume, spec, params, found), scan
 
 
@@ -120,21 +162,25 @@ def _missing(spec: GridSpec) -> _OnGrid:
 
 
 def _rain_of_sweeps(
-    volume: Volume, sweeps: list[PolarSweep], params: RainParams
-) -> tuple[list[PolarSweep], list[GateRain], list[NDArray[np.bool_]]]:
-    """Clean the sweeps, add back what rain took, and make rain of every gate; hidden rays last."""
+    volume: Volume, sweeps: list[PolarSweep], params: RainParams, around: Surroundings
+) -> tuple[CleanScan, list[GateRain]]:
+    """Clean the sweeps, add back what rain took, and make rain of every gate."""
     band, antenna_m = volume.site.band, volume.site.antenna_height_m
-    cleaned, surveyed = without_hidden(volume.site, clean(sweeps, params.clutter))
+    known = clean(sweeps, params.clutter, around.clutter)
+    opened, surveyed = without_hidden(volume.site, known)
+    lit = [out_of_shadow(volume.site, sweep, around.shadows) for sweep in opened]
+    cleaned = [sweep for sweep, _ in lit]
     found_hidden = blocked_rays(cleaned, params.clutter)
     hidden = [one | other for one, other in zip(surveyed, found_hidden, strict=True)]
     products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
     whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
     profile = correction_profile(whole, params.vpr)
     gates = []
-    for sweep, found in zip(whole, products, strict=True):
+    for sweep, found, (_, shaded) in zip(whole, products, lit, strict=True):
         low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))
-        gates.append(gate_rain(low, found, band, antenna_m, params.zr, params.qpe))
-    return whole, gates, hidden
+        rain = gate_rain(low, found, band, antenna_m, params.zr, params.qpe)
+        gates.append(replace(rain, quality=rain.quality * (1 - shaded)))
+    return CleanScan(whole, hidden, products), gates
 
 
 def _lowest_beams(

@@ -133,8 +133,7 @@ class VolumeStream:
         if len(data) < len(MAGIC) or (data[: len(MAGIC)] == MAGIC and len(data) < _enough(data)):
             return
         if interop.is_foreign(data):
-            interop.refuse_unread(data, self._source)
-            return  # HDF5 can be read when it is whole
+            return  # can be read when it is whole
         if data[: len(MAGIC)] != MAGIC and len(data) < legacy.RADIAL_BYTES:
             return
         if not is_standard(data, self._source):

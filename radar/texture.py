@@ -74,3 +74,22 @@ def _root_mean(
 def echo_only(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     """Reflectivity with NaN where there is no echo, so that its edges are not rough."""
     return np.where(dbz > DRY_DBZ, dbz, np.float32(np.nan))
+
+
+@numba.njit(cache=True, nogil=True)
+def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
+    """Mean over the window around each gate; NaN where it holds fewer than three values."""
+    n_rays, n_gates = field.shape
+    out = np.full((n_rays, n_gates), np.float32(np.nan))
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            total, n = 0.0, 0
+            for i in range(-half_rays, half_rays + 1):
+                row = (ray + i) % n_rays
+                for j in range(max(gate - half_gates, 0), min(gate + half_gates + 1, n_gates)):
+                    if not np.isnan(field[row, j]):
+                        total += field[row, j]
+                        n += 1
+            if n >= 3:
+                out[ray, gate] = total / n
+    return out

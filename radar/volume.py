@@ -123,6 +123,11 @@ class Volume:
     damage: tuple[str, ...] = field(default=())
 
     @property
+    def radar(self) -> str:
+        """Code of the radar."""
+        return self.site.code
+
+    @property
     def complete(self) -> bool:
         """Whether nothing was missing or damaged."""
         return not self.damage

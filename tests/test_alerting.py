@@ -299,3 +299,15 @@ def test_refusals_are_one_line(tmp_path, monkeypatch, capsys, arguments, code, c
     stderr = capsys.readouterr().err
     assert cause in stderr
     assert stderr.count("\n") == 1
+
+
+def test_drills_need_a_drill_channel_and_nothing_is_sent_without(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        hook = webhook(taken.getsockname()[1])
+        office = Office(configure(tmp_path, status="Exercise", webhooks=[hook]))
+        summary = office.cycle(120)
+        assert summary["issued"] > 0
+        assert summary["waiting"] == summary["delivered"] == 0
+        assert any("no channel is for Exercise" in d for d in office.log.degradations)
+        assert query(office.settings, "SELECT COUNT(*) FROM outbox") == [(0,)]

@@ -17,8 +17,19 @@ from jinghu.grid.errors import JinghuError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
 
-BUILT = ["cycle", "demo", "serve", "decode", "mosaic", "nowcast", "network", "route", "doctor"]
-LATER = ["run", "backfill", "verify", "keys", "audit", "drill"]
+BUILT = [
+    "cycle",
+    "demo",
+    "serve",
+    "decode",
+    "mosaic",
+    "nowcast",
+    "network",
+    "route",
+    "doctor",
+    "drill",
+]
+LATER = ["run", "backfill", "verify", "keys", "audit"]
 
 
 @pytest.fixture

@@ -56,6 +56,8 @@ def test_cycle_publishes_a_whole_part(first, event):
     source = xr.open_zarr(part.folder / "working.zarr")["source_radar"]
     assert source.attrs["flag_meanings"] == " ".join([*event.radars, "none"])
     assert set(np.unique(source.values)) <= {0, 1, 2, 255}
+    assert manifest["answers"] == {"acknowledged": 0, "escalated": 0, "overdue": 0}
+    assert {"acknowledged", "escalated", "overdue"} < set(result.warnings.summary)
     told_after = {d for d in result.log.degradations if "delivery channel" in d}
     assert set(manifest["degradations"]) == set(result.log.degradations) - told_after
 

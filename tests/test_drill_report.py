@@ -9,8 +9,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from jinghu.drill_debrief import report_html
 from jinghu.drill_page import cell_map
-from jinghu.drill_report import CycleTime, DrillResult, outcome_map, report_html, report_json
+from jinghu.drill_report import (
+    CycleTime,
+    DrillResult,
+    GaugeRow,
+    outcome_map,
+    report_json,
+    timing_json,
+)
 from jinghu.drill_score import CellScores, PeopleScores
 from jinghu.drill_skill import SkillRow
 
@@ -28,6 +36,17 @@ def result():
         end=START + timedelta(hours=3),
         cells=CellScores(3, 1, 1, 2, np.array([10.0, 40.0, 100.0])),
         people=PeopleScores(12, 3, 4, 5, 9, 6, 43_210, 321, 1_234, 77),
+        before=6,
+        told=30,
+        answered=11,
+        places=np.array([[5, 0, 1, 2], [3, 1, 0, 0]]),
+        reaches=CellScores(2, 0, 1, 4, np.array([35.0, 140.0])),
+        gauges=(
+            GaugeRow(
+                "嵊州", "Shengzhou", "曹娥江", 1500.0, START, 1400.0, START, 35.0, warned=True
+            ),
+            GaugeRow("上<虞", "Shangyu", "曹娥江", 100.0, START, 1400.0, None, None, warned=False),
+        ),
         outcome=np.array([[0, 1, 2, 2], [0, 3, 4, 5]], np.uint8),
         skill=(SkillRow(30.0, 1.0, 0.5, 1.1, float("nan"), 10),),
         cycles=(
@@ -43,8 +62,11 @@ def test_outcomes_of_cells():
     earlier, later = at - timedelta(minutes=5), at + timedelta(minutes=5)
     warned = np.array([earlier, later, None, earlier, None, earlier], "datetime64[ns]")
     inside = np.array([True] * 5 + [False])
-    found = outcome_map(begins, warned, inside, (2, 3))
+    before = np.zeros(6, bool)
+    found = outcome_map(begins, warned, inside, before, (2, 3))
     np.testing.assert_array_equal(found, [[2, 3, 4], [5, 1, 0]])
+    before[5] = True
+    assert outcome_map(begins, warned, inside, before, (2, 3))[1, 2] == 6
 
 
 def test_json_holds_the_figures_and_null_where_there_are_none(result):
@@ -56,6 +78,17 @@ def test_json_holds_the_figures_and_null_where_there_are_none(result):
     assert found["forecast"][0]["fss"] is None
     assert found["cycles"][1]["degradations"] == ["radar <ZSIM3> is stale"] * 2
     assert found["start"] == "2026-06-20T06:00:00Z"
+    assert found["cells"]["in_danger_before"] == 6
+    assert found["places"]["site"]["in_time"] == 3
+    assert found["reaches"]["false_alarms"] == 4
+    assert found["gauges"][0]["flood"] == "2026-06-20T06:00:00Z"
+    assert found["people"]["answered"] == 11
+
+
+def test_how_long_cycles_took_is_not_in_what_is_compared(result):
+    slower = replace(result, cycles=tuple(replace(c, seconds=99.0) for c in result.cycles))
+    assert report_json(slower) == report_json(result)
+    assert json.loads(timing_json(slower))["seconds"]["median"] == 99.0
 
 
 def test_equal_results_give_equal_bytes(result):
@@ -98,7 +131,7 @@ def test_page_stands_alone_and_escapes_what_it_shows(result):
     for words in ("演练 EXERCISE", "60 %", "33 %", "40 min", "43,210", "1,234", "14:00–17:00"):
         assert words in html
     assert "nan" not in html.lower()
-    assert re.search(r"<td>1</td><td>radar &lt;ZSIM3&gt; is stale</td>", html)
+    assert re.search(r"<td>1: 06:06</td><td>radar &lt;ZSIM3&gt; is stale</td>", html)
 
 
 def test_a_drill_of_nothing_has_a_report(result):

@@ -6,22 +6,27 @@ import hmac
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url, select, update
+from sqlalchemy import Connection, Engine, Row, make_url, or_, select, update
 
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.database import record
+from jinghu.warnings.escalation import overdue_of, pass_on
+from jinghu.warnings.ladder import Reason
+from jinghu.warnings.relief import relieve
 from jinghu.warnings.tables import task
+from jinghu.warnings.waiting import AnswerWithin
 
 LINK_LIFE = timedelta(hours=24)
 _MAX_NOTE = 1000
 _KEY_BYTES = 32
+_USUAL = AnswerWithin()
 
 
 class Answer(StrEnum):
@@ -124,11 +129,19 @@ def read_token(token: str, key: bytes, now: datetime) -> Link:
     return link
 
 
-def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -> str:
+def answer(
+    engine: Engine,
+    link: Link,
+    said: Answer,
+    note: str,
+    now: datetime,
+    within: AnswerWithin = _USUAL,
+) -> str:
     """Record an answer; returns the status of the task afterwards.
 
     A later answer replaces an earlier one; a task that has ended stays as it is. The answer and
-    the end of its waiting time commit together, so that nobody who answered is called on again.
+    the end of its waiting time commit together, so that nobody who answered is called on again;
+    so do "cannot handle" and the call on the next level above, which happens at once.
 
     Raises
     ------
@@ -146,6 +159,7 @@ def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -
             raise DataError("answer link", "there is no such task")
         if found.level == 0:
             return str(found.status)
+        unable = said is Answer.CANNOT_HANDLE
         connection.execute(
             update(task)
             .where(task.c.task_id == found.task_id)
@@ -154,13 +168,37 @@ def answer(engine: Engine, link: Link, said: Answer, note: str, now: datetime) -
                 answered_at=isoformat(now),
                 note=note,
                 due_at=None,
+                raised_at=found.raised_at if unable else None,
             )
         )
         subject = f"{link.event_id}/{link.recipient_id}"
         record(
             connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
         )
+        if not unable:
+            _answered_for(connection, found)
+            relieve(connection, link.event_id)
+        elif found.raised_at is None:
+            overdue = replace(overdue_of(found, isoformat(now)), reason=Reason.CANNOT_HANDLE)
+            pass_on(connection, [overdue], within, now)
     return said.value
+
+
+def _answered_for(connection: Connection, found: Row[tuple[object, ...]]) -> None:
+    """One answer is enough for the unit: nobody else of it is waited for."""
+    connection.execute(
+        update(task)
+        .where(
+            task.c.event_id == found.event_id,
+            task.c.tier == found.tier,
+            task.c.unit_code == found.unit_code,
+            task.c.task_id != found.task_id,
+            task.c.status == "TOLD",
+            task.c.level <= found.level,
+            or_(task.c.due_at.is_not(None), task.c.raised_at.is_not(None)),
+        )
+        .values(status="RELIEVED", due_at=None, raised_at=None)
+    )
 
 
 def _mac(body: bytes, key: bytes) -> bytes:

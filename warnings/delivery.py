@@ -11,10 +11,11 @@ from typing import Protocol
 import aiohttp
 from sqlalchemy import Engine, func, select
 
-from jinghu.grid.errors import DeliveryError
+from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.database import reading
 from jinghu.warnings.outbox import Claim, Outcome, Outgoing, claim, failed, release, settle
+from jinghu.warnings.purposes import Purpose, require_fit
 from jinghu.warnings.tables import outbox
 
 _BATCH = 500
@@ -28,6 +29,11 @@ class Channel(Protocol):
     @property
     def name(self) -> str:
         """Name of the channel in the outbox."""
+        ...
+
+    @property
+    def purpose(self) -> Purpose:
+        """Production or drill."""
         ...
 
     def session(self, concurrent: int) -> aiohttp.ClientSession:
@@ -125,7 +131,11 @@ class _Run:
                 return None
             now = self.clock()
             try:
+                require_fit(name, sender.channel.purpose, message.status)
                 answer = await sender.channel.send(sender.session, message, now)
+            except ConfigError as error:  # never sent, and visible among the dead
+                self.summary.faults[name] = str(error)
+                return Outcome(message.outbox_id, message.attempts, "DEAD", str(error), now)
             except DeliveryError as error:
                 self.summary.faults[name] = str(error)
                 self.failures[name] = self.failures.get(name, 0) + error.retryable

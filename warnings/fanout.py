@@ -1,19 +1,21 @@
 """From an alert to the people it concerns: who is told what, decided inside the database."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from jinghu.grid.times import isoformat
-from jinghu.warnings.levels import Level
+from jinghu.warnings.levels import Role, Tier
+from jinghu.warnings.purposes import channel_purposes, require_fit
+from jinghu.warnings.tables import event
+from jinghu.warnings.waiting import AnswerWithin
 
-# Minutes until somebody who was told must have answered; blue asks for no answer.
-_ANSWER_WITHIN = {
-    Level.YELLOW: timedelta(minutes=20),
-    Level.ORANGE: timedelta(minutes=10),
-    Level.RED: timedelta(minutes=5),
-}
+_TIER = (
+    "CASE r.role "
+    + " ".join(f"WHEN '{role.value}' THEN {int(role.tier)}" for role in Role)
+    + " END"
+)
 
 # The level of every person concerned now (0: was told, and is no longer in the area), where it
 # differs from what they were told last through the channel. Nobody is told the same thing twice;
@@ -50,9 +52,10 @@ _SUPERSEDE = f"""
 # The end is told to those only to whom something of the event may have got out.
 _OUTBOX = f"""
     INSERT INTO outbox
-        (alert_id, recipient_id, channel, version, level, priority, message_id, status, attempts,
-         created_at, due_at)
-    SELECT :alert_id, n.recipient_id, :channel, n.version, n.level,
+        (alert_id, message_status, recipient_id, channel, purpose, kind, version, level, priority,
+         message_id, status, attempts, created_at, due_at)
+    SELECT :alert_id, (SELECT status FROM alert WHERE alert_id = :alert_id), n.recipient_id,
+           :channel, :purpose, 'WARNING', n.version, n.level,
            CASE WHEN n.level = 0 THEN 0 ELSE 5 - n.level END,
            (SELECT identifier FROM alert WHERE alert_id = :alert_id)
                || '-' || n.recipient_id || '-' || :channel
@@ -71,12 +74,14 @@ _OUTBOX = f"""
 """
 
 # An answer stays with its task when the event ends; only who did not answer is closed unanswered.
+# A task that was escalated to somebody is theirs wherever they stand: it ends with those below.
 _TASKS = f"""
-    INSERT INTO task (event_id, recipient_id, alert_id, level, due_at, status, note)
+    INSERT INTO task (event_id, recipient_id, alert_id, level, status, note, tier, unit_code,
+        escalated)
     SELECT :event_id, n.recipient_id, :alert_id, n.level,
-           CASE n.level WHEN 4 THEN :due_red WHEN 3 THEN :due_orange WHEN 2 THEN :due_yellow END,
-           CASE WHEN n.level = 0 THEN 'CLOSED' ELSE 'TOLD' END, ''
+           CASE WHEN n.level = 0 THEN 'CLOSED' ELSE 'TOLD' END, '', {_TIER}, r.unit_code, 0
     FROM ({_CHANGED}) n
+    JOIN recipient r ON r.recipient_id = n.recipient_id
     WHERE true
     ON CONFLICT (event_id, recipient_id) DO UPDATE SET
         alert_id = excluded.alert_id,
@@ -84,10 +89,46 @@ _TASKS = f"""
                       WHEN excluded.level = 0 AND task.status = 'TOLD' THEN 'CLOSED'
                       ELSE task.status END,
         answered_at = CASE WHEN excluded.level > task.level THEN NULL ELSE task.answered_at END,
-        due_at = CASE WHEN excluded.level > task.level THEN excluded.due_at
-                      WHEN excluded.due_at IS NULL THEN NULL
+        due_at = CASE WHEN excluded.level > task.level OR excluded.level = 0 THEN NULL
                       ELSE task.due_at END,
+        raised_at = CASE WHEN excluded.level > task.level THEN NULL ELSE task.raised_at END,
         level = excluded.level
+    WHERE task.escalated = 0
+"""
+
+# The nearest are waited for: who has nobody below them in the warned part of their unit, and of
+# several in one unit the first. Those above are told what is warned of, and are not waited for
+# until it is their turn.
+_NEARER = " ".join(
+    f"WHEN {int(tier)} THEN substr(task.unit_code, 1, {tier.digits}) IN (SELECT"
+    f" substr(b.unit_code, 1, {tier.digits}) FROM task b WHERE b.event_id = :event_id"
+    f" AND b.level > 0 AND b.tier < {int(tier)})"
+    for tier in Tier
+    if tier is not Tier.GRID
+)
+_KINDS = """
+    SELECT DISTINCT level, tier FROM task WHERE event_id = :event_id AND escalated = 0
+    ORDER BY level DESC, tier
+"""
+_ASK = f"""
+    UPDATE task SET due_at = :due_at
+    WHERE event_id = :event_id AND level = :level AND tier = :tier
+      AND status = 'TOLD' AND due_at IS NULL AND raised_at IS NULL AND escalated = 0
+      AND NOT (CASE tier {_NEARER} ELSE false END)
+      AND NOT EXISTS (
+          SELECT 1 FROM task o
+          WHERE o.event_id = task.event_id AND o.tier = task.tier
+            AND o.unit_code = task.unit_code AND o.task_id <> task.task_id AND o.level > 0
+            AND (o.due_at IS NOT NULL
+                 OR (o.level >= task.level AND (o.status <> 'TOLD' OR o.raised_at IS NOT NULL))
+                 OR (o.level = task.level AND o.status = 'TOLD' AND o.task_id < task.task_id)))
+"""
+
+# A level for which no answer is asked ends the waiting.
+_UNASK = """
+    UPDATE task SET due_at = NULL
+    WHERE event_id = :event_id AND level = :level AND tier = :tier AND escalated = 0
+      AND due_at IS NOT NULL
 """
 
 _TOLD = f"""
@@ -100,38 +141,71 @@ _TOLD = f"""
 
 _END = f"UPDATE outbox SET status = 'DROPPED', leased_until = NULL WHERE {_UNDELIVERED}"
 _END_TASKS = """
-    UPDATE task SET level = 0, due_at = NULL,
-        status = CASE WHEN status = 'TOLD' THEN 'CLOSED' ELSE status END
+    UPDATE task SET level = 0, due_at = NULL, escalated = 0,
+        status = CASE WHEN status IN ('TOLD', 'RELIEVED') THEN 'CLOSED' ELSE status END
     WHERE event_id = :event_id
 """
 
 
 def fan_out(
-    connection: Connection, event_id: str, alert_id: int, channels: Sequence[str], now: datetime
+    connection: Connection,
+    event_id: str,
+    alert_id: int,
+    channels: Sequence[str],
+    now: datetime,
+    answer_within: AnswerWithin,
 ) -> int:
     """Put messages into the outbox for everybody whose level changed; returns how many people.
 
     Runs inside the caller's transaction, so that an alert and its messages commit together.
     People get a task whether or not there is a channel to tell them through.
+
+    Raises
+    ------
+    ConfigError
+        Where a channel is not registered, or is not for messages of the event's status.
     """
     names = {"event_id": event_id, "alert_id": alert_id, "now": isoformat(now)}
-    due = {f"due_{level.en}": isoformat(now + wait) for level, wait in _ANSWER_WITHIN.items()}
+    status = connection.execute(
+        select(event.c.status).where(event.c.event_id == event_id)
+    ).scalar_one()
+    purposes = channel_purposes(connection, channels)
     people = 0
     for channel in (*channels, ""):
+        if channel:
+            require_fit(channel, purposes.get(channel), status)
         values = names | {"channel": channel}
         if connection.execute(text(_ANY), values).first() is None:
             continue
         if channel:
             connection.execute(text(_SUPERSEDE), values)
-            connection.execute(text(_OUTBOX), values)
+            connection.execute(text(_OUTBOX), values | {"purpose": purposes[channel].value})
             connection.execute(text(_TOLD), values)
         else:
-            connection.execute(text(_TASKS), values | due)
+            connection.execute(text(_TASKS), values)
+            _ask(connection, event_id, now, answer_within)
             people = int(connection.execute(text(_TOLD), values).rowcount)
     return people
+
+
+def _ask(connection: Connection, event_id: str, now: datetime, within: AnswerWithin) -> None:
+    """Set the deadlines of those who are waited for, the most urgent first."""
+    kinds = connection.execute(text(_KINDS), {"event_id": event_id}).all()
+    for level, tier in kinds:
+        wait = within.wait(level, tier)
+        values = {"event_id": event_id, "level": level, "tier": tier}
+        if wait is None:
+            connection.execute(text(_UNASK), values)
+        else:
+            connection.execute(text(_ASK), values | {"due_at": isoformat(now + wait)})
 
 
 def end_tasks(connection: Connection, event_id: str) -> None:
     """End an event that expired: nothing of it is sent late, and nobody is waited for."""
     connection.execute(text(f"{_END} AND {_OF_EVENT}"), {"event_id": event_id})
+    close_tasks(connection, event_id)
+
+
+def close_tasks(connection: Connection, event_id: str) -> None:
+    """End the waiting for everybody, wherever they stand and whyever they were called on."""
     connection.execute(text(_END_TASKS), {"event_id": event_id})

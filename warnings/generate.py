@@ -8,7 +8,7 @@ from shapely import MultiPolygon, Polygon
 from jinghu.grid.spec import GridSpec
 from jinghu.warnings.audience import Recipient
 from jinghu.warnings.levels import Role
-from jinghu.warnings.units import Units
+from jinghu.warnings.units import County, Units
 
 _PEOPLE_PER_VILLAGE = 8  # grid officers to a village
 _VILLAGES_PER_TOWN = 12
@@ -19,7 +19,8 @@ def generate_recipients(units: Units, spec: GridSpec, n: int, seed: int) -> list
     """Make ``n`` responsible persons clustered in villages inside the counties.
 
     Every village has grid officers and a head, every dozen villages a town duty officer, every
-    county one duty officer; names say that they are generated.
+    county one duty officer; names say that they are generated. Unit codes nest as the national
+    ones do: a county has 6 digits, a town 9, a village 12 and a grid 15.
 
     Parameters
     ----------
@@ -60,15 +61,32 @@ def _county(
         people.append(
             Recipient(
                 f"SIM-{county.code}-{number:05d}",
-                f"{role.zh}-{county.code}-{number:05d}（模拟）",
+                f"模拟{number:05d}",
                 role,
-                f"{county.code}{village:06d}",
-                f"{county.name_zh}模拟{village:03d}村",
+                *_unit(county, role, number, village, n_villages),
                 round(float(lon), 6),
                 round(float(lat), 6),
             )
         )
     return people
+
+
+def _unit(
+    county: County, role: Role, number: int, village: int, n_villages: int
+) -> tuple[str, str]:
+    """Code and name of the unit somebody is responsible for."""
+    towns = max(1, n_villages // _VILLAGES_PER_TOWN)
+    town = min(village // _VILLAGES_PER_TOWN, towns - 1)  # the last one takes what is left over
+    if role is Role.COUNTY_DUTY:
+        return county.code, county.name_zh
+    if role is Role.TOWN_DUTY:  # town duty officers are numbered from 1
+        return f"{county.code}{number - 1:03d}", f"{county.name_zh}模拟{number - 1:03d}镇"
+    code = f"{county.code}{town:03d}{village - town * _VILLAGES_PER_TOWN:03d}"
+    name = f"{county.name_zh}模拟{village:03d}村"
+    if role is Role.VILLAGE_HEAD:
+        return code, name
+    grid = number // n_villages
+    return f"{code}{grid:03d}", f"{name}{grid}网格"
 
 
 def _role(number: int, n_villages: int) -> Role:

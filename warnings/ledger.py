@@ -14,17 +14,20 @@ from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.cap import to_xml
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
-from jinghu.warnings.fanout import end_tasks, fan_out
+from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
 from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
+from jinghu.warnings.purposes import Purpose, register_channels
+from jinghu.warnings.relief import relieve, stand_down
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
 from jinghu.warnings.units import County, Units
+from jinghu.warnings.waiting import AnswerWithin
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who warns, of what, through which channels."""
+    """Who warns, of what, through which channels; ``drills`` names those that are for drills."""
 
     spec: GridSpec
     units: Units
@@ -34,6 +37,8 @@ class Office:
     status: str
     channels: tuple[str, ...]
     life: LifeParams = field(default_factory=LifeParams)
+    drills: frozenset[str] = frozenset()
+    answer_within: AnswerWithin = field(default_factory=AnswerWithin)
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ def process(
         ).scalar()
         if done is not None:
             return Summary(**(json.loads(done) | {"repeated": True}))
+        register_channels(connection, _declared(office))
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
         summary = Summary(candidates=int((found.level > 0)[office.units.cell_county >= 0].sum()))
         if newest is not None and newest > name:
@@ -107,6 +113,10 @@ def process(
         )
         record(connection, now, "cycle", "processed", name, asdict(summary))
     return summary
+
+
+def _declared(office: Office) -> dict[str, Purpose]:
+    return {c: Purpose.DRILL if c in office.drills else Purpose.PRODUCTION for c in office.channels}
 
 
 def close_expired(connection: Connection, time: datetime, now: datetime) -> int:
@@ -161,9 +171,17 @@ class _Work:
             self._send(event_id, plan, standing)
         newest = self._newest_alert(event_id)
         self.summary.recipients += fan_out(
-            self.connection, event_id, newest, self.office.channels, self.now
+            self.connection,
+            event_id,
+            newest,
+            self.office.channels,
+            self.now,
+            self.office.answer_within,
         )
+        relieve(self.connection, event_id)
         if plan.action is Action.CANCEL:
+            close_tasks(self.connection, event_id)
+            stand_down(self.connection, event_id, newest, self.now)
             _close(self.connection, event_id, Action.CANCEL, self.time, self.now)
 
     def _standing(self) -> Standing | None:

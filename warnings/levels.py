@@ -49,6 +49,31 @@ class Hazard(StrEnum):
         return {"rainstorm": "11B03"}[self.value]
 
 
+class Tier(IntEnum):
+    """Levels of responsibility, nearest first; ``digits`` of the unit code name a unit of it."""
+
+    GRID = 0
+    VILLAGE = 1
+    TOWN = 2
+    COUNTY = 3
+    CITY = 4
+
+    @property
+    def zh(self) -> str:
+        """Chinese name."""
+        return ("网格", "村（社区）", "镇街", "县（市、区）", "市")[self]
+
+    @property
+    def en(self) -> str:
+        """English name."""
+        return self.name.lower()
+
+    @property
+    def digits(self) -> int:
+        """Leading digits of a unit code (GB/T 2260 and its 12-digit extension; a grid has all)."""
+        return (16, 12, 9, 6, 4)[self]
+
+
 class Role(StrEnum):
     """Who is told, nearest first: the Fengqiao order."""
 
@@ -58,6 +83,18 @@ class Role(StrEnum):
     TOWN_DUTY = "town_duty"
     COUNTY_DUTY = "county_duty"
     CITY_DUTY = "city_duty"
+
+    @property
+    def tier(self) -> Tier:
+        """Level of responsibility."""
+        return {
+            "grid_officer": Tier.GRID,
+            "reservoir_warden": Tier.GRID,
+            "village_head": Tier.VILLAGE,
+            "town_duty": Tier.TOWN,
+            "county_duty": Tier.COUNTY,
+            "city_duty": Tier.CITY,
+        }[self.value]
 
     @property
     def zh(self) -> str:

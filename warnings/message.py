@@ -1,11 +1,12 @@
 """The one model of a warning message, from which CAP, headlines and phone texts are made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from jinghu.grid.times import BEIJING
-from jinghu.warnings.levels import Action, Hazard, Level
+from jinghu.warnings.levels import Action, Hazard, Level, Role
 from jinghu.warnings.units import County
 
 
@@ -66,6 +67,16 @@ class Message:
     references: tuple[Reference, ...]
     event_id: str
     rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Somebody below because of whom a task went up: no answer, or unable to handle it."""
+
+    name: str
+    role: Role
+    place: str
+    unable: bool
 
 
 _DO_ZH = {
@@ -160,21 +171,46 @@ def description_en(message: Message) -> str:
     return f"{what}. Cells of 2.5 km: {cells}."
 
 
-def phone_text_zh(status: str, hazard: Hazard, level: Level, place: str) -> str:
+def phone_text_zh(
+    status: str, hazard: Hazard, level: Level, place: str, silent: Sequence[Silent] = ()
+) -> str:
     """Text for one person in Chinese: the level is that of the place they look after."""
     mark = _mark_zh(status)
+    if silent:
+        who = f"{silent_zh(silent)}，请您接手"
+        return f"{mark}【{hazard.zh}{level.zh}预警·上报】{who}：{instruction_zh(level)}"
     if level is Level.NONE:
         return f"{mark}【{hazard.zh}预警解除】{place}：{instruction_zh(level)}"
     return f"{mark}【{hazard.zh}{level.zh}预警】{place}：{instruction_zh(level)}"
 
 
-def phone_text_en(status: str, hazard: Hazard, level: Level) -> str:
+def phone_text_en(status: str, hazard: Hazard, level: Level, silent: Sequence[Silent] = ()) -> str:
     """Text for one person in English."""
     mark = _mark_en(status)
     if level is Level.NONE:
         return f"{mark}{hazard.en.capitalize()} warning at your place: {instruction_en(level)}"
+    if silent:
+        title = f"{level.en.capitalize()} {hazard.en} warning escalated to you"
+        return f"{mark}{title} ({silent_en(silent)}): {instruction_en(level)}"
     title = f"{level.en.capitalize()} {hazard.en} warning at your place"
     return f"{mark}{title}: {instruction_en(level)}"
+
+
+def silent_zh(silent: Sequence[Silent]) -> str:
+    """Who did not answer, in Chinese: the first by name, the rest by number."""
+    first = silent[0]
+    what = "报告无法处置" if first.unable else "未答复"
+    if len(silent) > 1:
+        what = "未答复或无法处置" if any(s.unable for s in silent) else "未答复"
+    more = f"等{len(silent)}人" if len(silent) > 1 else ""
+    return f"{first.place}{first.role.zh}{first.name}{more}{what}"
+
+
+def silent_en(silent: Sequence[Silent]) -> str:
+    """Who did not answer, in English: by number."""
+    unable = sum(s.unable for s in silent)
+    parts = [(len(silent) - unable, "did not answer"), (unable, "cannot handle it")]
+    return ", ".join(f"{n} below you {what}" for n, what in parts if n)
 
 
 def _local(time: datetime) -> str:

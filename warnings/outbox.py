@@ -11,8 +11,16 @@ from jinghu.grid.errors import DeliveryError
 from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.levels import Hazard, Level, Role
-from jinghu.warnings.message import phone_text_en, phone_text_zh
-from jinghu.warnings.tables import alert, attempt, event, outbox, recipient
+from jinghu.warnings.message import Silent, phone_text_en, phone_text_zh
+from jinghu.warnings.tables import (
+    alert,
+    attempt,
+    escalation,
+    event,
+    outbox,
+    recipient,
+    task,
+)
 
 LEASE = timedelta(minutes=2)  # longer than a worker may hold a batch
 MAX_ATTEMPTS = 8
@@ -23,13 +31,14 @@ _PURPOSE = {0: "warning.ended"}
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to one recipient through one channel."""
+    """One message to one recipient through one channel; ``status`` is its alert's."""
 
     outbox_id: int
     channel: str
     message_id: str
     attempts: int
     body: bytes
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
                 for row in rows
             ],
         )
-    return [_outgoing(row, links) for row in rows]
+    return [_outgoing(connection, row, links) for row in rows]
 
 
 def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -176,11 +185,34 @@ def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
     return Outcome(key, attempts, "PENDING", str(error), now + wait)
 
 
-def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
+def _silent_below(connection: Connection, row: Row[tuple[object, ...]]) -> list[Silent]:
+    """Who did not answer or could not handle it, of those because of whom a message was made."""
+    above, below = task.alias(), task.alias()
+    query = (
+        select(recipient.c.name, recipient.c.role, recipient.c.unit_name, escalation.c.reason)
+        .select_from(escalation)
+        .join(above, above.c.task_id == escalation.c.to_task_id)
+        .join(below, below.c.task_id == escalation.c.from_task_id)
+        .join(recipient, recipient.c.recipient_id == below.c.recipient_id)
+        .where(
+            above.c.event_id == row.event_id,
+            above.c.recipient_id == row.recipient_id,
+            escalation.c.at == row.created_at,
+        )
+        .order_by(escalation.c.escalation_id)
+    )
+    return [
+        Silent(r.name, Role(r.role), r.unit_name, r.reason == "CANNOT_HANDLE")
+        for r in connection.execute(query)
+    ]
+
+
+def _outgoing(connection: Connection, row: Row[tuple[object, ...]], links: Links) -> Outgoing:
+    silent = _silent_below(connection, row) if row.kind == "ESCALATION" else []
     hazard, level, status = Hazard(row.hazard), Level(row.level), row.status_1
     url = links.url(row.event_id, row.recipient_id, parse_time(row.created_at))
     body = {
-        "type": _PURPOSE.get(int(level), "warning.issued"),
+        "type": "task.escalated" if silent else _PURPOSE.get(int(level), "warning.issued"),
         "id": row.message_id,
         "alert": row.identifier,
         "event": row.event_id,
@@ -200,11 +232,11 @@ def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
         },
         "headline_zh": row.headline_zh,
         "headline_en": row.headline_en,
-        "text_zh": f"{phone_text_zh(status, hazard, level, row.unit_name)} 回执 {url}",
-        "text_en": f"{phone_text_en(status, hazard, level)} Answer: {url}",
+        "text_zh": f"{phone_text_zh(status, hazard, level, row.unit_name, silent)} 回执 {url}",
+        "text_en": f"{phone_text_en(status, hazard, level, silent)} Answer: {url}",
         "answer_url": url,
     }
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Outgoing(
-        row.outbox_id, row.channel, row.message_id, row.attempts + 1, text.encode("utf-8")
+        row.outbox_id, row.channel, row.message_id, row.attempts + 1, text.encode("utf-8"), status
     )

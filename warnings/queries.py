@@ -9,11 +9,13 @@ from sqlalchemy import Connection, Row, Select, and_, func, not_, or_, select
 from jinghu.grid.errors import DataError
 from jinghu.warnings.cap_rules import NAMESPACE
 from jinghu.warnings.levels import Action, Hazard, Level, Role
+from jinghu.warnings.message import Silent
 from jinghu.warnings.tables import (
     alert,
     alert_cell,
     attempt,
     audit,
+    escalation,
     event,
     outbox,
     recipient,
@@ -157,6 +159,39 @@ def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[s
         "role_zh": Role(row.role).zh,
     }
     return dict(row._mapping) | words
+
+
+def list_silent(connection: Connection, event_id: str, recipient_id: int) -> list[Silent]:
+    """Who below did not answer or could not handle it, so that the task came to this person.
+
+    Those who have answered since are left out.
+    """
+    above, below = task.alias(), task.alias()
+    query = (
+        select(recipient.c.name, recipient.c.role, recipient.c.unit_name, below.c.status)
+        .select_from(escalation)
+        .join(above, above.c.task_id == escalation.c.to_task_id)
+        .join(below, below.c.task_id == escalation.c.from_task_id)
+        .join(recipient, recipient.c.recipient_id == below.c.recipient_id)
+        .where(
+            above.c.event_id == event_id,
+            above.c.recipient_id == recipient_id,
+            below.c.level > 0,
+            below.c.status.in_(("TOLD", "CANNOT_HANDLE")),
+        )
+        .group_by(
+            below.c.task_id,
+            below.c.status,
+            recipient.c.name,
+            recipient.c.role,
+            recipient.c.unit_name,
+        )
+        .order_by(func.min(escalation.c.escalation_id))
+    )
+    return [
+        Silent(r.name, Role(r.role), r.unit_name, r.status == "CANNOT_HANDLE")
+        for r in connection.execute(query)
+    ]
 
 
 def _one(connection: Connection, identifier: str) -> Row[Any]:

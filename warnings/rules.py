@@ -1,6 +1,7 @@
 """Rules: thresholds as versioned rows, evaluated on window amounts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import check
-from jinghu.warnings.levels import Hazard, Level
+from jinghu.warnings.levels import Hazard, Level, Tier
+from jinghu.warnings.waiting import AnswerWithin
 
 HYSTERESIS = 0.8  # a level is kept down to this share of its threshold
 _OBSERVED = 0.95  # a window of which less was observed holds a lower bound, not an amount
@@ -32,14 +34,37 @@ class Rule:
 class RuleSet:
     """The enabled rows of one table.
 
-    ``continues_mm`` is the rain still to come from which on rain "may continue": with less, an
-    amount that was reached in the past raises nothing.
+    ``answer_within`` tells how long those who were told are waited for. ``continues_mm`` is the
+    rain still to come from which on rain "may continue": with less, an amount that was reached in
+    the past raises nothing.
     """
 
     version: str
     source: str
     continues_mm: float
     rules: tuple[Rule, ...]
+    answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+
+
+class _Waits(BaseModel):
+    """Minutes by level of responsibility, at one level of danger."""
+
+    model_config = ConfigDict(extra="forbid")
+    grid: float = Field(gt=0, le=1440)
+    village: float = Field(gt=0, le=1440)
+    town: float = Field(gt=0, le=1440)
+    county: float = Field(gt=0, le=1440)
+    city: float = Field(gt=0, le=1440)
+
+
+class _Answers(BaseModel):
+    """What asks for no answer is left out."""
+
+    model_config = ConfigDict(extra="forbid")
+    blue: _Waits | None = None
+    yellow: _Waits | None = None
+    orange: _Waits | None = None
+    red: _Waits | None = None
 
 
 class _Row(BaseModel):
@@ -58,6 +83,7 @@ class _Table(BaseModel):
     source: str
     continues_mm: float = Field(1.0, ge=0, allow_inf_nan=False)
     rules: list[_Row] = Field(min_length=1)
+    answer_within_min: _Answers | None = None
 
 
 def load_rules(path: Path) -> RuleSet:
@@ -83,7 +109,23 @@ def load_rules(path: Path) -> RuleSet:
         raise ConfigError(f"{path}: no rule is enabled")
     if len({rule.id for rule in rules}) < len(rules):
         raise ConfigError(f"{path}: two rules have the same id")
-    return RuleSet(table.version, table.source, table.continues_mm, rules)
+    waits = _answer_within(table.answer_within_min)
+    return RuleSet(table.version, table.source, table.continues_mm, rules, waits)
+
+
+def _answer_within(table: _Answers | None) -> AnswerWithin:
+    """The table's waiting times; those of the national practice where it has none."""
+    if table is None:
+        return AnswerWithin()
+    rows = ((level, getattr(table, level.en)) for level in Level if level is not Level.NONE)
+    return AnswerWithin(
+        tuple(
+            (level, tier, timedelta(minutes=getattr(row, tier.en)))
+            for level, row in rows
+            if row is not None
+            for tier in Tier
+        )
+    )
 
 
 def _rule(row: _Row, path: Path) -> Rule:

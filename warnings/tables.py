@@ -1,9 +1,11 @@
 """Tables of the warnings database (SQLAlchemy Core; SQLite and PostgreSQL)."""
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -11,11 +13,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
@@ -33,7 +37,7 @@ recipient = Table(
     Column("recipient_id", Integer, primary_key=True),
     Column("person", String(64), nullable=False, unique=True),
     Column("name", String(64), nullable=False),
-    Column("role", String(24), nullable=False),
+    Column("role", String(24), nullable=False, index=True),
     Column("unit_code", String(16), nullable=False),
     Column("unit_name", String(64), nullable=False),
     Column("lon", Float, nullable=False),
@@ -82,6 +86,7 @@ alert = Table(
     Column("headline_zh", Text, nullable=False),
     Column("headline_en", Text, nullable=False),
     Column("cap_xml", Text, nullable=False),
+    Index("ix_alert_alert_id_status", "alert_id", "status", unique=True),
 )
 
 alert_cell = Table(
@@ -104,13 +109,28 @@ told = Table(
     Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
 )
 
+# What a channel is for (production, drill) never changes: messages that wait for it rest on it.
+channel = Table(
+    "channel",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("purpose", String(10), nullable=False),
+    UniqueConstraint("name", "purpose"),
+    CheckConstraint("purpose IN ('production', 'drill')", name="purpose"),
+)
+
+# The two composite keys tie the status of the message to its alert and the purpose to its channel;
+# so the check holds whoever writes, and neither the alert nor the channel can be changed under it.
 outbox = Table(
     "outbox",
     metadata,
     Column("outbox_id", Integer, primary_key=True),
-    Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+    Column("alert_id", Integer, nullable=False),
+    Column("message_status", String(8), nullable=False),
     Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), nullable=False),
     Column("channel", String(32), nullable=False),
+    Column("purpose", String(10), nullable=False),
+    Column("kind", String(10), nullable=False),
     Column("version", Integer, nullable=False),
     Column("level", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
@@ -121,6 +141,13 @@ outbox = Table(
     Column("due_at", String(20), nullable=False),
     Column("leased_until", String(20)),
     UniqueConstraint("alert_id", "recipient_id", "channel", "version"),
+    ForeignKeyConstraint(["alert_id", "message_status"], ["alert.alert_id", "alert.status"]),
+    ForeignKeyConstraint(["channel", "purpose"], ["channel.name", "channel.purpose"]),
+    CheckConstraint(
+        "NOT (message_status = 'Exercise' AND purpose = 'production')"
+        " AND NOT (message_status = 'Actual' AND purpose = 'drill')",
+        name="drills_apart",
+    ),
     Index("ix_outbox_claim", "status", "due_at", "priority"),
     Index("ix_outbox_recipient", "recipient_id", "alert_id"),
 )
@@ -135,6 +162,7 @@ attempt = Table(
     Column("detail", Text, nullable=False),
 )
 
+# A task with a deadline is one that is waited for: at most one of a level and unit.
 task = Table(
     "task",
     metadata,
@@ -147,7 +175,42 @@ task = Table(
     Column("status", String(14), nullable=False),
     Column("answered_at", String(20)),
     Column("note", Text, nullable=False, default=""),
+    Column("tier", Integer, nullable=False),
+    Column("unit_code", String(16), nullable=False),
+    Column("escalated", Integer, nullable=False),
+    Column("raised_at", String(20)),
     UniqueConstraint("event_id", "recipient_id"),
+    Index("ix_task_unit", "event_id", "tier", "unit_code"),
+    Index(
+        "ix_task_waited_for",
+        "event_id",
+        "tier",
+        "unit_code",
+        unique=True,
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
+
+# Every passing on of a task to the level above. The deadline that passed tells one silence from the
+# next; "cannot handle" may be said, taken back and said again within a second.
+escalation = Table(
+    "escalation",
+    metadata,
+    Column("escalation_id", Integer, primary_key=True),
+    Column("from_task_id", Integer, ForeignKey("task.task_id"), nullable=False),
+    Column("to_task_id", Integer, ForeignKey("task.task_id"), nullable=False, index=True),
+    Column("reason", String(14), nullable=False),
+    Column("deadline", String(20), nullable=False),
+    Column("at", String(20), nullable=False),
+    Index(
+        "ix_escalation_silence",
+        "from_task_id",
+        "deadline",
+        unique=True,
+        sqlite_where=text("reason = 'SILENT'"),
+        postgresql_where=text("reason = 'SILENT'"),
+    ),
 )
 
 cycle = Table(

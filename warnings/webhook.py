@@ -12,6 +12,7 @@ import aiohttp
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.addresses import GuardedResolver, check_literal
 from jinghu.warnings.outbox import BusyError, Outgoing
+from jinghu.warnings.purposes import Purpose
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PREFIX = "whsec_"
@@ -47,6 +48,8 @@ class Webhook:
         Where to, and the shared secret (``whsec_...``; two while it is rotated).
     allow_private
         Whether the receiver may stand on loopback or a private network, and there use plain HTTP.
+    purpose
+        Whether real warnings go there or those of drills.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Webhook:
     url: str
     secret: str
     allow_private: bool = False
+    purpose: Purpose = Purpose.PRODUCTION
 
     def __post_init__(self) -> None:
         """Refuse at once what would fail with every message."""

@@ -25,9 +25,11 @@ from jinghu.warnings.audience import (
 )
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import DeliverySummary, deliver, outbox_counts
+from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.generate import generate_recipients
 from jinghu.warnings.ledger import Office, Summary, process
 from jinghu.warnings.levels import Level
+from jinghu.warnings.purposes import Purpose, fits
 from jinghu.warnings.rules import evaluate, load_rules
 from jinghu.warnings.units import Units, load_units
 from jinghu.warnings.webhook import Webhook
@@ -109,24 +111,32 @@ def warn(
         Where the database cannot be opened, written or read.
     """
     channels = channels_of(settings)
-    if not channels:
-        log.degrade("no delivery channel is configured: alerts are issued, nobody is sent them")
+    status = settings.warnings.status
+    told_through = [c for c in channels if fits(c.purpose, status)]
+    if not told_through:
+        what = "delivery channel is configured" if not channels else f"channel is for {status}"
+        log.degrade(f"no {what}: alerts are issued, nobody is sent them")
     units = units_of(settings)
     try:
         engine = open_database(settings.warnings.database)
         try:
             ensure_audience(engine, units, settings, log)
-            office = office_of(settings, units, [c.name for c in channels])
+            office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
             summary = process(engine, levels.evaluated, cycle, time, office, now)
+            followed = escalate(engine, office.answer_within, now)
             delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
             waiting = outbox_counts(engine)
+            with reading(engine) as connection:
+                answers = follow_up_counts(connection, status, now)
         finally:
             engine.dispose()
     except SQLAlchemyError as error:
         raise StoreError(f"warnings database: {one_line(error)}") from None
     name_degradations(summary, delivered, cycle, log)
-    return WarningOutcome(_report(summary, delivered, waiting))
+    if followed.stuck:
+        log.degrade(f"{followed.stuck} tasks are overdue and there is nobody above to call on")
+    return WarningOutcome(_report(summary, delivered, waiting) | answers)
 
 
 def _report(
@@ -166,7 +176,7 @@ def name_degradations(
 def channels_of(settings: Settings) -> tuple[Webhook, ...]:
     """Return the configured receivers."""
     return tuple(
-        Webhook(hook.name, hook.url, hook.secret, hook.allow_private)
+        Webhook(hook.name, hook.url, hook.secret, hook.allow_private, Purpose(hook.purpose))
         for hook in settings.warnings.webhooks
     )
 
@@ -184,7 +194,7 @@ def units_of(settings: Settings) -> Units:
     return load_units(city.boundaries, city.code, settings.grid.product())
 
 
-def office_of(settings: Settings, units: Units, channels: Sequence[str]) -> Office:
+def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> Office:
     """Who warns here, of what, through which channels."""
     return Office(
         settings.grid.product(),
@@ -193,7 +203,9 @@ def office_of(settings: Settings, units: Units, channels: Sequence[str]) -> Offi
         settings.city.name_en,
         settings.warnings.sender,
         settings.warnings.status,
-        tuple(channels),
+        tuple(c.name for c in channels),
+        drills=frozenset(c.name for c in channels if c.purpose is Purpose.DRILL),
+        answer_within=load_rules(settings.warnings.rules).answer_within,
     )
 
 

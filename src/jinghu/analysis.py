@@ -1,6 +1,6 @@
 """From decoded volumes to mosaics and motion: where radar, nowcast and grid meet."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from jinghu.calibrate import Seen, seen_by
 from jinghu.configs.settings import RadarSettings
 from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import Method, State, attrs
@@ -18,12 +19,14 @@ from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
 from jinghu.radar.columns import ColumnParams, columns_on_grid
+from jinghu.radar.monitor import Correction
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.qpe import QpeParams
-from jinghu.radar.rain import RainParams, rain_and_scan, rain_on_grid
+from jinghu.radar.rain import UNKNOWN, RainParams, Surroundings, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
 from jinghu.radar.zr import ZRRelation, ZRTable
 from jinghu.stages import StageLog
+from jinghu.surroundings import KnownSites
 
 _WORKERS = 2
 _MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
@@ -54,37 +57,82 @@ class Analysis:
         return rates_at(times, earlier, _instant(self.mosaic), per_second)
 
 
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """What all volumes give.
+
+    Parameters
+    ----------
+    rains
+        One a volume, in order of time.
+    columns, seen
+        Of each radar's newest volume: its columns; what it tells of the radar's calibration.
+    """
+
+    rains: list[xr.Dataset]
+    columns: list[xr.Dataset]
+    seen: list[Seen]
+
+
 def rain_of_radars(
-    volumes: Iterable[Volume], spec: GridSpec, settings: RadarSettings
+    volumes: Iterable[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    known: KnownSites | None = None,
 ) -> list[xr.Dataset]:
     """Rain of every volume on the working grid, in order of time."""
 
     def rain(volume: Volume) -> xr.Dataset:
-        return rain_on_grid(volume, spec, _rain_params(settings, volume.time.month))
+        params = rain_params(settings, volume.time.month)
+        return rain_on_grid(volume, spec, params, _around(volume, known))
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         rains = list(pool.map(rain, volumes))
-    return sorted(rains, key=_order)
+    return in_order(rains)
 
 
 def scans_of_radars(
-    volumes: Sequence[Volume], spec: GridSpec, settings: RadarSettings, workers: int = _WORKERS
-) -> tuple[list[xr.Dataset], list[xr.Dataset]]:
-    """Rain of every volume, in order of time, and the columns of each radar's newest."""
-    column_params = _column_params(settings)
-    newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
+    volumes: Sequence[Volume],
+    spec: GridSpec,
+    settings: RadarSettings,
+    workers: int = _WORKERS,
+    known: KnownSites | None = None,
+    corrected: Mapping[str, Correction] | None = None,
+) -> Scans:
+    """Rain of every volume, and more of each radar's newest.
 
-    def products(volume: Volume) -> tuple[xr.Dataset, xr.Dataset | None]:
-        params = _rain_params(settings, volume.time.month)
-        rain, scan = rain_and_scan(volume, spec, params)
+    Parameters
+    ----------
+    volumes, spec, settings, workers
+        As decoded; the working grid; how rain is made; threads.
+    known
+        What is known of the sites' surroundings.
+    corrected
+        What is done about the calibration of radars, by their codes.
+    """
+    of_columns = _column_params(settings)
+    newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
+    around = [_around(volume, known) for volume in volumes]
+
+    def products(
+        volume: Volume, surroundings: Surroundings
+    ) -> tuple[xr.Dataset, xr.Dataset | None, Seen | None]:
+        done = (corrected or {}).get(volume.site.code, Correction())
+        params = rain_params(settings, volume.time.month)
+        rain, scan = rain_and_scan(volume, spec, params, surroundings, done.total_db)
         if newest[volume.site.code] is not volume:
-            return rain, None
-        return rain, columns_on_grid(volume, scan, spec, column_params)
+            return rain, None, None
+        columns = columns_on_grid(volume, scan, spec, of_columns)
+        watched = settings.calibration != "none"
+        return rain, columns, seen_by(volume, scan, spec, done.total_db) if watched else None
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(products, volumes))
-    rains = sorted((rain for rain, _ in found), key=_order)
-    return rains, [columns for _, columns in found if columns is not None]
+        found = list(pool.map(products, volumes, around))
+    return Scans(
+        in_order(rain for rain, _, _ in found),
+        [columns for _, columns, _ in found if columns is not None],
+        [seen for _, _, seen in found if seen is not None],
+    )
 
 
 def columns_at(
@@ -99,7 +147,8 @@ def columns_at(
     return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
 
 
-def _rain_params(settings: RadarSettings, month: int) -> RainParams:
+def rain_params(settings: RadarSettings, month: int) -> RainParams:
+    """Return how the settings of an installation make rain in a month."""
     relations = settings.relation(month)
     table = ZRTable(*(ZRRelation(of.a, of.b, settings.hail_cap_dbz) for of in relations))
     return RainParams(
@@ -109,8 +158,27 @@ def _rain_params(settings: RadarSettings, month: int) -> RainParams:
     )
 
 
+def _around(volume: Volume, known: KnownSites | None) -> Surroundings:
+    return UNKNOWN if known is None else known.around(volume)
+
+
 def _column_params(settings: RadarSettings) -> ColumnParams:
     return ColumnParams(max_range_m=settings.max_range_km * 1000.0)
+
+
+def weighed(rains: Iterable[xr.Dataset], corrected: Mapping[str, Correction]) -> list[xr.Dataset]:
+    """Rain of scans in order of time, that of radars in doubt with less quality."""
+    found = []
+    for rain in rains:
+        trust = corrected.get(rain.attrs["radar"], Correction()).trust
+        found.append(rain.assign(quality=rain["quality"] * np.float32(trust)))
+        found[-1]["quality"].attrs = rain["quality"].attrs
+    return in_order(found)
+
+
+def in_order(rains: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """Rain of scans in order of time, then of radar."""
+    return sorted(rains, key=_order)
 
 
 def _order(rain: xr.Dataset) -> tuple[datetime, str]:

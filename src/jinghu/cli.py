@@ -1,14 +1,16 @@
 """The command line: thin shells; what they run is imported when they run."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
+from jinghu.cli_drill import drill_app
+from jinghu.cli_parts import ConfigOption, JsonOption
+from jinghu.cli_parts import console as _console
+from jinghu.cli_parts import emit as _emit
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
 
 app = typer.Typer(
@@ -20,11 +22,11 @@ app = typer.Typer(
 )
 cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
 audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
+clutter_app = typer.Typer(help="Maps of the ground's echo.", no_args_is_help=True)
 app.add_typer(cap_app, name="cap")
+app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
-
-ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="Settings (YAML).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+app.add_typer(drill_app, name="drill")
 
 
 def main() -> NoReturn:
@@ -45,14 +47,6 @@ def main() -> NoReturn:
         print(f"jinghu: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
-
-
-def _console() -> Console:
-    return Console(stderr=True, soft_wrap=True)
-
-
-def _emit(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))
 
 
 @app.command()
@@ -230,6 +224,19 @@ def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def escalate(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Pass unanswered tasks one level up and deliver what is due; for a timer of a minute."""
+    from jinghu.answers import follow_up
+    from jinghu.configs.settings import load
+
+    found = follow_up(load(config), datetime.now(UTC))
+    if as_json:
+        _emit(found)
+    else:
+        typer.echo(", ".join(f"{name} {value}" for name, value in found.items()))
+
+
 @cap_app.command("validate")
 def cap_validate(
     files: Annotated[list[Path], typer.Argument(help="CAP 1.2 XML.")], as_json: JsonOption = False
@@ -259,6 +266,37 @@ def cap_export(
     from jinghu.warning_commands import export_cap
 
     sys.stdout.buffer.write(export_cap(identifier, load(config)))
+
+
+@clutter_app.command("learn")
+def clutter_learn(
+    files: Annotated[list[Path], typer.Argument(help="Radar volumes of dry times.")],
+    out: Annotated[Path, typer.Option(help="Folder of the maps, as radar.clutter_maps names it.")],
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry", help="All are dry: looked at. Much ground needs it until it is known."
+        ),
+    ] = False,
+    sites: Annotated[Path | None, typer.Option(help="Site table; the shipped one else.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn where the ground echoes from dry scans; maps that are there are carried on."""
+    from jinghu.clutter_commands import learn_files
+
+    report = learn_files(files, out, sites, all_dry=dry)
+    if as_json:
+        _emit(report)
+        return
+    for site in report["sites"]:
+        typer.echo(
+            f"{site['radar']}: {site['learned']} scans learned, {site['scans']} in the map,"
+            f" {site['cells']} cells with ground -> {site['out']}"
+        )
+        if site["needed"]:
+            typer.echo(f"  applied after {site['needed']} more")
+    for refused in report["refused"]:
+        typer.echo(f"{refused['file']}: left out: {refused['cause']}")
 
 
 @audience_app.command("import")
@@ -308,6 +346,5 @@ for _name, _what in (
     ("verify", "verification reports"),
     ("keys", "API keys"),
     ("audit", "checking the audit chain"),
-    ("drill", "drills beyond jinghu demo"),
 ):
     _later(_name, _what)

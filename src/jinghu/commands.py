@@ -1,7 +1,7 @@
 """What single-purpose commands do: files in, files out."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,9 +21,11 @@ from jinghu.nowcast import nowcast as run_nowcast
 from jinghu.nowcast.nowcast import motion_of
 from jinghu.radar.datatree import summary, to_datatree
 from jinghu.radar.decode import decode_volume
-from jinghu.radar.sites import load_sites
+from jinghu.radar.sites import RadarSite, load_sites
+from jinghu.radar.volume import Volume
 from jinghu.rainfall import Records, merge_rainfall
 from jinghu.stages import StageLog
+from jinghu.surroundings import read_surroundings
 
 
 def decode_files(
@@ -38,16 +40,21 @@ def decode_files(
         raise ConfigError("--out takes one volume")
     table = load_sites(sites or CONFIGS / "radar_sites.yaml")
     for file in files:
-        data = _read(file)
-        try:
-            volume = decode_volume(data, file.name, table)
-        except DataError as error:
-            if "unknown site" not in error.cause or sites is not None:
-                raise
-            volume = decode_volume(data, file.name, None)
+        volume = volume_of(file, table, placed_by_header=sites is None)
         if out is not None:
             to_datatree(volume).to_netcdf(out)
         yield summary(volume)
+
+
+def volume_of(file: Path, table: Mapping[str, RadarSite], *, placed_by_header: bool) -> Volume:
+    """Volume of a file; one of an unknown site is placed by its header where that is allowed."""
+    data = _read(file)
+    try:
+        return decode_volume(data, file.name, table)
+    except DataError as error:
+        if "unknown site" not in error.cause or not placed_by_header:
+            raise
+    return decode_volume(data, file.name, None)
 
 
 def _read(file: Path) -> bytes:
@@ -75,7 +82,8 @@ def mosaic_files(
         log.degrade(f"refused: {refused.error}")
     if not found.volumes:
         raise DataError("mosaic", "none of the files holds a usable volume")
-    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar)
+    known = read_surroundings(settings, found.volumes, log)
+    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar, known)
     analysis = analyse(rains, at, None, settings.radar.stale_after_min * 60.0, log)
     result = analysis.mosaic
     if stations:

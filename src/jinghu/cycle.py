@@ -11,22 +11,35 @@ import xarray as xr
 from rich.console import Console
 
 from jinghu.alerting import WarningOutcome, warn, warning_levels
-from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars
+from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars, weighed
+from jinghu.answers import answers_so_far
+from jinghu.calibrate import (
+    calibration_after,
+    calibration_before,
+    calibration_rows,
+    corrections,
+    name_calibration,
+)
+from jinghu.carried import Carried, Making, load_carried, made_scans, makings, worth_keeping
+from jinghu.carried import to_dataset as carried_dataset
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
 from jinghu.grid.accumulation import window_amounts
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.observations import record_analysis
 from jinghu.grid.quarantine import quarantine
+from jinghu.grid.spec import GridSpec
 from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
-from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.ingest import NOTHING, Ingested, Window, radar_files, read_stations, read_volumes
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
+from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.stages import StageLog
+from jinghu.surroundings import read_surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,22 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     working = settings.grid.working()
 
     with log.stage("ingest"):
-        ingested = ingest(settings, inputs, store, log)
+        known = calibration_before(store, inputs.time, log)
+        done = corrections(known, inputs.time, settings.radar)
+        making = Making(makings(settings), done)
+        carried = load_carried(store, inputs.time, working, making, log.degrade)
+        ingested = ingest(settings, inputs, store, log, carried)
     with log.stage("rain"):
-        rains, scanned = scans_of_radars(ingested.volumes, working, settings.radar)
+        around = read_surroundings(settings, ingested.volumes, log)
+        scans = scans_of_radars(
+            ingested.volumes, working, settings.radar, known=around, corrected=done
+        )
     with log.stage("analysis"):
+        rains = weighed([*scans.rains, *(one.rain for one in ingested.carried)], done)
         analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
-        columns = columns_at(scanned, inputs.time, analysis.motion, working, settings.radar)
+        columns = columns_at(scans.columns, inputs.time, analysis.motion, working, settings.radar)
+        calibration = calibration_after(scans.seen, analysis.mosaic, analysis.motion, known)
+        name_calibration(calibration, scans.seen, done, log)
     with log.stage("merge"):
         rainfall = merge_rainfall(
             analysis,
@@ -97,18 +120,36 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             working_grid(rates, windows, rainfall, analysis.motion, columns),
             flows.dataset,
         )
-        published = publish(store, cycle, products, manifest_of(settings, inputs, ingested, log))
+        manifest = manifest_of(settings, inputs, ingested, log)
+        manifest["calibration"] = calibration_rows(calibration, done)
+        published = publish(store, cycle, products, manifest)
         record_analysis(store, rainfall.analysis, inputs.time, step)
         state = {
             "rain": rainfall.best,
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
+            "calibration": calibration_dataset(calibration),
         }
-        save_state(store, cycle, {**state, **flows.state})
+        since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
+        scanned = scans_state(scans.rains, ingested, making, since, working)
+        save_state(store, cycle, {**state, **scanned, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log)
     status = "published" if published else "unchanged"
     return CycleResult(cycle, status, ingested, rainfall, products, flows, warned, log, stale)
+
+
+def scans_state(
+    rains: Sequence[xr.Dataset],
+    ingested: Ingested,
+    making: Making,
+    since: datetime,
+    spec: GridSpec,
+) -> dict[str, xr.Dataset]:
+    """Return the state of the scans that the next cycle will look at again; none, none."""
+    made = made_scans(rains, ingested.volumes, ingested.files, making)
+    kept = worth_keeping([*ingested.carried, *made], ingested.passed, since)
+    return {"scans": carried_dataset(kept, spec)} if kept.scans else {}
 
 
 def cycle_time(text: str | None, now: datetime, settings: Settings) -> datetime:
@@ -118,7 +159,13 @@ def cycle_time(text: str | None, now: datetime, settings: Settings) -> datetime:
     return floor_time(now, timedelta(minutes=settings.nowcast.step_min))
 
 
-def ingest(settings: Settings, inputs: CycleInputs, store: Store, log: StageLog) -> Ingested:
+def ingest(
+    settings: Settings,
+    inputs: CycleInputs,
+    store: Store,
+    log: StageLog,
+    carried: Carried = NOTHING,
+) -> Ingested:
     """Read what belongs to this cycle; quarantine and name what is refused."""
     window = Window(
         inputs.time - timedelta(minutes=settings.radar.window_before_min),
@@ -129,15 +176,19 @@ def ingest(settings: Settings, inputs: CycleInputs, store: Store, log: StageLog)
         if not path.exists():
             raise ConfigError(f"radar input {path} does not exist")
     files = radar_files(inputs.radar, window)
-    read_volumes(files, load_sites(settings.inputs.sites), window, found)
+    read_volumes(files, load_sites(settings.inputs.sites), window, found, carried=carried)
     read_stations(inputs.stations, settings.inputs.station_frame, found)
+    heard = {scan.radar for scan in found.scans}
+    for code in settings.inputs.expected_radars:
+        if code not in heard:
+            log.degrade(f"radar {code}: no usable volume")
     for refused in found.refused:
         log.degrade(f"refused: {refused.error}")
         if refused.file.is_file():
             quarantine(store, refused.file, refused.error, inputs.now)
-    for volume in found.volumes:
-        for damage in volume.damage:
-            log.degrade(f"{volume.source}: {damage}; its whole rays are used")
+    for scan in found.scans:
+        for damage in scan.damage:
+            log.degrade(f"{scan.source}: {damage}; its whole rays are used")
     if settings.radar.window_after_min or settings.merge.hour == "containing":
         log.degrade("hindcast: volumes and gauges from after the analysis time are let in")
     return found
@@ -212,12 +263,13 @@ def manifest_of(
         "status": settings.warnings.status,
         "grid": settings.grid.model_dump(),
         "inputs": {
-            "radars": sorted({v.site.code for v in ingested.volumes}),
-            "volumes": [v.source for v in ingested.volumes],
+            "radars": sorted({scan.radar for scan in ingested.scans}),
+            "volumes": [scan.source for scan in ingested.scans],
             "stations": [s.source.rsplit("/", 1)[-1] for s in ingested.stations],
             "refused": [{"file": r.file.name, "cause": r.error.cause} for r in ingested.refused],
             "duplicates": ingested.duplicates,
         },
+        "answers": answers_so_far(settings, inputs.now, log),
         "degradations": log.degradations,
         "seconds": log.totals(),
         "versions": {"jinghu": version("jinghu"), "numpy": np.__version__},

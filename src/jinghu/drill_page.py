@@ -57,6 +57,7 @@ _OUTCOMES = (
     ("late", "偏晚 late", "#e69f00"),
     ("miss", "漏报 missed", "#b3261e"),
     ("alarm", "空报 false alarm", "#56b4e9"),
+    ("before", "演练前已达险情 in danger before", "#7d8891"),
 )
 _COLOUR = {name: colour for name, _, colour in _OUTCOMES}
 _BAR = "#1f5fa8"

@@ -15,7 +15,8 @@ from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import to_numpy
 
-_BEFORE = timedelta(hours=2)  # rain before the drill: hours that gauges and soil have seen
+BEFORE = timedelta(hours=2)  # rain before the drill: hours that gauges and soil have seen
+AFTER = timedelta(hours=3)  # and after it: what the last warnings are judged by
 _SLOPE = 2.7  # of the texture's spectrum
 _HILL_M = 5_000.0  # over which air feels a slope
 _PER_KM = 0.25  # enhancement by height alone
@@ -25,7 +26,7 @@ _MARGIN_S = 3600.0  # patches that last all the time are born and die so far out
 
 
 def make_rain(script: DrillScript, spec: GridSpec, elevation: NDArray[np.floating]) -> DrillRain:
-    """Draw the rain of a drill, from two hours before its start to its end.
+    """Draw the rain of a drill, from two hours before its start to three after its end.
 
     Parameters
     ----------
@@ -97,20 +98,26 @@ def rain_amounts(
     ``rainfall_amount(time, y, x)`` in mm in the step that ends at ``time``.
     """
     minutes = round(step / timedelta(minutes=1))
-    quarter = spec.spacing_m / 4
-    x, y = np.meshgrid(spec.x, spec.y)
-    xs = np.stack([x - quarter, x + quarter, x - quarter, x + quarter])
-    ys = np.stack([y - quarter, y - quarter, y + quarter, y + quarter])
     times = [first + k * step for k in range(round((last - first) / step) + 1)]
     amounts = np.zeros((len(times), *spec.shape), np.float32)
     for k, end in enumerate(times):
         for minute in range(minutes):
-            second = end.timestamp() - (minute + 0.5) * 60.0
-            amounts[k] += rain.rate(xs, ys, np.full(xs.shape, second)).mean(axis=0) / 60.0
+            middle = end - timedelta(minutes=minute + 0.5)
+            amounts[k] += mean_rates(rain, spec, middle) / 60.0
     return xr.Dataset(
         {"rainfall_amount": (("time", "y", "x"), amounts, attrs("rainfall_amount"))},
         coords={"time": [to_numpy(t) for t in times], "y": spec.y, "x": spec.x},
     )
+
+
+def mean_rates(rain: RainTruth, spec: GridSpec, time: datetime) -> NDArray[np.float32]:
+    """True rates (y, x) in mm/h of the cells of a coarse grid, from four places in each."""
+    quarter = spec.spacing_m / 4
+    x, y = np.meshgrid(spec.x, spec.y)
+    xs = np.stack([x - quarter, x + quarter, x - quarter, x + quarter])
+    ys = np.stack([y - quarter, y - quarter, y + quarter, y + quarter])
+    rates = rain.rate(xs, ys, np.full(xs.shape, time.timestamp()))
+    return np.asarray(rates.mean(axis=0), np.float32)
 
 
 def _line(
@@ -140,7 +147,7 @@ def _typhoon(
 ) -> DrillRain:
     """A vortex whose centre is at the place of the event in the middle of the drill."""
     u, v = event.speed_m_s
-    half = _BEFORE.total_seconds() + script.hours * 1800.0
+    half = BEFORE.total_seconds() + script.hours * 1800.0
     x, y = _place(event.lon, event.lat, spec) - half * np.array([u, v])
     turn = 2.0 * np.pi / (event.turn_h * 3600.0)  # counter-clockwise: the northern hemisphere
     vortex = Vortex(
@@ -154,12 +161,12 @@ def _scattered(
     script: DrillScript, event: ScatteredEvent, spec: GridSpec, elevation: NDArray[np.floating]
 ) -> DrillRain:
     """A strong texture on a weak mean gives single storms; one patch stays where it is."""
-    start = _BEFORE.total_seconds() + 0.2 * script.hours * 3600.0
+    start = BEFORE.total_seconds() + 0.2 * script.hours * 3600.0
     life = max(0.6 * script.hours * 3600.0, 5400.0)
     flash = [start, life, *_place(event.lon, event.lat, spec), 0.0, 0.0, event.flash_mm_h,
              event.flash_radius_m, 0.8 * event.flash_radius_m, 0.6]  # fmt: skip
     return _rain(script, spec, elevation, np.array([flash]), event.drift_m_s,
-                 background_mm_h=event.rate_mm_h, strength=2.1, within=1.1)  # fmt: skip
+                 background_mm_h=event.rate_mm_h, strength=2.1, within=0.7)  # fmt: skip
 
 
 def _lasting(
@@ -172,7 +179,7 @@ def _lasting(
     angle_rad: float,
 ) -> list[float]:
     """Patch that lasts all the time and is at ``middle`` in the middle of the drill."""
-    end = _BEFORE.total_seconds() + script.hours * 3600.0
+    end = BEFORE.total_seconds() + script.hours * 3600.0
     half = end - script.hours * 1800.0 + _MARGIN_S
     x, y = middle - half * drift
     return [-_MARGIN_S, end + 2 * _MARGIN_S, float(x), float(y), float(drift[0]), float(drift[1]),
@@ -193,9 +200,9 @@ def _rain(
     angle_rad: float = 0.0,
     stretch: float = 1.0,
 ) -> DrillRain:
-    seconds = _BEFORE.total_seconds() + script.hours * 3600.0
+    seconds = (BEFORE + AFTER).total_seconds() + script.hours * 3600.0
     return DrillRain(
-        script.start.astimezone(UTC) - _BEFORE,
+        script.start.astimezone(UTC) - BEFORE,
         patches,
         vortex or Vortex(),
         background_mm_h,

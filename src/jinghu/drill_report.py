@@ -1,22 +1,20 @@
-"""Report of a drill for its debriefing: numbers as JSON, and one HTML page that stands alone."""
+"""What a drill came to, as numbers: the result, and its JSON."""
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.drill_page import Tile, bars, cell_map, page, section, table, tiles
 from jinghu.drill_score import CellScores, PeopleScores
 from jinghu.drill_skill import SkillRow
-from jinghu.grid.times import BEIJING, isoformat
+from jinghu.drill_world import KINDS
+from jinghu.grid.times import isoformat
 
-_LEAD_BINS_MIN = (0, 15, 30, 60, 90, 120, 181)
+_OUTCOMES = ("in_time", "late", "not_told", "needlessly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,25 @@ class CycleTime:
     cycle: str
     seconds: float
     degradations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeRow:
+    """One river gauge: its true peak and flood, and how long before it a forecast said so.
+
+    ``flood`` is None where there was none, ``lead_min`` where there was none or nothing was said;
+    it is negative where that was late.
+    """
+
+    name_zh: str
+    name_en: str
+    river: str
+    peak_m3s: float
+    peak_time: datetime
+    flood_m3s: float
+    flood: datetime | None
+    lead_min: float | None
+    warned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,16 @@ class DrillResult:
         Scores of the forecasts.
     cycles
         All cycles in their order.
+    before
+        Cells that were in danger before the first cycle, and are in no score.
+    told, answered
+        Persons of all roles who were told, and who answered.
+    places
+        (kind, 4) of `jinghu.drill_score.score_places`, the kinds of `jinghu.drill_world.KINDS`.
+    reaches
+        Scores of the flood forecasts by reach.
+    gauges
+        River gauges.
     """
 
     name: str
@@ -59,20 +86,31 @@ class DrillResult:
     outcome: NDArray[np.uint8]
     skill: tuple[SkillRow, ...]
     cycles: tuple[CycleTime, ...]
+    before: int
+    told: int
+    answered: int
+    places: NDArray[np.int64]
+    reaches: CellScores
+    gauges: tuple[GaugeRow, ...]
 
 
 def outcome_map(
     begins: NDArray[np.datetime64],
     warned: NDArray[np.datetime64],
     inside: NDArray[np.bool_],
+    before: NDArray[np.bool_],
     shape: tuple[int, int],
 ) -> NDArray[np.uint8]:
-    """What became of each cell: 0 outside, 1 quiet, 2 hit, 3 late, 4 missed, 5 false alarm.
+    """What became of each cell, as numbers.
+
+    0 outside, 1 quiet, 2 hit, 3 late, 4 missed, 5 false alarm, 6 in danger before the first cycle.
 
     Parameters
     ----------
     begins, warned, inside
         (cell,) as for `jinghu.drill_score.score_cells`.
+    before
+        (cell,) in danger before anybody could be warned.
     shape
         Rows and columns.
     """
@@ -80,15 +118,16 @@ def outcome_map(
     early = danger & told
     early[early] = warned[early] < begins[early]
     found = np.select(
-        [~inside, early, danger & told, danger, told], [0, 2, 3, 4, 5], default=1
+        [before, ~inside, early, danger & told, danger, told], [6, 0, 2, 3, 4, 5], default=1
     ).astype(np.uint8)
     return np.asarray(found.reshape(shape))
 
 
 def report_json(result: DrillResult) -> str:
-    """Return the report as JSON; what is not defined is null. Equal results give equal bytes."""
-    cells = result.cells
-    lead = cells.lead_min
+    """Return the report as JSON; what is not defined is null. Equal results give equal bytes.
+
+    How long cycles took is left out: it is of the machine, and never the same (`timing_json`).
+    """
     report = {
         "drill": result.name,
         "title_zh": result.title_zh,
@@ -96,142 +135,47 @@ def report_json(result: DrillResult) -> str:
         "seed": result.seed,
         "start": isoformat(result.start),
         "end": isoformat(result.end),
-        "cells": {
-            "hits": cells.hits,
-            "late": cells.late,
-            "misses": cells.misses,
-            "false_alarms": cells.false_alarms,
-            "detected": cells.detected,
-            "false_alarm_ratio": cells.false_alarm_ratio,
-            "lead_min": dict(zip(("p10", "median", "p90"), _quantiles(lead), strict=True)),
+        "cells": _contingency(result.cells) | {"in_danger_before": result.before},
+        "people": asdict(result.people) | {"all_told": result.told, "answered": result.answered},
+        "places": {
+            kind: dict(zip(_OUTCOMES, map(int, row), strict=True))
+            for kind, row in zip(KINDS, result.places, strict=False)
         },
-        "people": asdict(result.people),
+        "reaches": _contingency(result.reaches),
+        "gauges": [asdict(row) for row in result.gauges],
         "forecast": [asdict(row) for row in result.skill],
-        "cycles": [asdict(cycle) for cycle in result.cycles],
-    }
-    return json.dumps(_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def report_html(result: DrillResult) -> str:
-    """Return the report as one HTML page, Chinese first; equal results give equal bytes."""
-    start, end = (t.astimezone(BEIJING) for t in (result.start, result.end))
-    when = f"{start:%Y-%m-%d %H:%M}–{end:%H:%M} 北京时 UTC+8"
-    seed = f"种子 seed {result.seed}"
-    return page(
-        f"{result.title_zh} 演练报告",
-        f"{result.title_en}: report of the exercise",
-        f"{when} · {seed}",
-        [
-            section("一眼看清", "At a glance", _glance(result)),
-            section("逐格检验", "Warnings against the truth, by cell", _cells(result)),
-            section("人", "People", _people(result.people)),
-            section("降雨预报", "Forecast of rain", _skill(result.skill)),
-            section("循环", "Cycles", _cycles(result.cycles)),
+        "cycles": [
+            {"cycle": cycle.cycle, "degradations": cycle.degradations} for cycle in result.cycles
         ],
-    )
+    }
+    return _text(report)
 
 
-def _glance(result: DrillResult) -> str:
-    cells, people = result.cells, result.people
-    danger = people.residents_in_time + people.residents_late + people.residents_not
-    median = _quantiles(cells.lead_min)[1]
-    slowest = max((c.seconds for c in result.cycles), default=math.nan)
-    return tiles(
-        [
-            Tile(_percent(cells.detected), "险情格及时预警", "cells in danger warned", "good"),
-            Tile(_number(median, " min"), "预见期中位数", "median lead time", "good"),
-            Tile(_percent(cells.false_alarm_ratio), "空报率", "false alarm ratio", "warn"),
-            Tile(f"{people.residents_in_time:,}", "人及时得知", f"of {danger:,} in danger", "good"),
-            Tile(f"{people.residents_not:,}", "人未得知", "in danger, not told", "bad"),
-            Tile(_number(slowest, " s"), "最慢循环", "slowest cycle", "plain"),
-        ]
-    )  # fmt: skip
+def timing_json(result: DrillResult) -> str:
+    """Return how long each cycle took on this machine."""
+    seconds = [c.seconds for c in result.cycles]
+    names = ("p10", "median", "p90")
+    report = {
+        "drill": result.name,
+        "seconds": dict(zip(names, quantiles(np.array(seconds)), strict=True)),
+        "cycles": [{"cycle": c.cycle, "seconds": c.seconds} for c in result.cycles],
+    }
+    return _text(report)
 
 
-def _cells(result: DrillResult) -> str:
-    cells = result.cells
-    counts = [
-        ("命中 hit", cells.hits, "hit"),
-        ("偏晚 late", cells.late, "late"),
-        ("漏报 missed", cells.misses, "miss"),
-        ("空报 false alarm", cells.false_alarms, "alarm"),
-    ]
-    edges = _LEAD_BINS_MIN
-    found, _ = np.histogram(cells.lead_min, edges)
-    names = [f"{a}–{b - (b == edges[-1])}" for a, b in pairwise(edges)]
-    lead = bars(
-        list(zip(names, (int(n) for n in found), strict=True)),
-        "预见期（分钟）与格数 Lead time in minutes, cells",
-    )
-    counted = bars([(name, n) for name, n, _ in counts], "格数 Cells", [c for *_, c in counts])
-    return f'<div class="two"><div>{counted}{lead}</div>{cell_map(result.outcome)}</div>'
+def _contingency(scores: CellScores) -> dict[str, Any]:
+    return {
+        "hits": scores.hits,
+        "late": scores.late,
+        "misses": scores.misses,
+        "false_alarms": scores.false_alarms,
+        "detected": scores.detected,
+        "false_alarm_ratio": scores.false_alarm_ratio,
+        "lead_min": dict(zip(("p10", "median", "p90"), quantiles(scores.lead_min), strict=True)),
+    }
 
 
-def _people(people: PeopleScores) -> str:
-    rows = [
-        ("险情发生前得知", "told before the danger", people.in_time, people.residents_in_time),
-        ("险情发生后才得知", "told after it began", people.late, people.residents_late),
-        ("身处险情未得知", "in danger, not told", people.not_told, people.residents_not),
-        ("无险情却被告知", "told needlessly", people.needlessly, people.residents_needlessly),
-    ]
-    head = (("", ""), ("责任人", "officers"), ("居民", "residents"))
-    body = [(f"{zh}<small>{en}</small>", f"{n:,}", f"{m:,}") for zh, en, n, m in rows]
-    told = people.in_time + people.late + people.needlessly
-    answers = tiles(
-        [
-            Tile(f"{told:,}", "责任人被告知", "officers told", "plain"),
-            Tile(f"{people.acknowledged:,}", "已确认", "acknowledged", "good"),
-            Tile(f"{people.escalated:,}", "升级催办", "escalated", "warn"),
-        ]
-    )
-    return table(head, body) + answers
-
-
-def _skill(rows: Sequence[SkillRow]) -> str:
-    head = (
-        ("阈值", "threshold"),
-        ("时效", "lead"),
-        ("命中率", "CSI"),
-        ("偏差", "bias"),
-        ("分数技巧", "FSS"),
-        ("次数", "forecasts"),
-    )
-    body = [
-        (
-            f"{row.threshold_mm_h:g} mm/h",
-            f"{row.lead_min:g} min",
-            _number(row.csi, digits=2),
-            _number(row.bias, digits=2),
-            _number(row.fss, digits=2),
-            str(row.forecasts),
-        )
-        for row in rows
-    ]
-    return table(head, body)
-
-
-def _cycles(cycles: Sequence[CycleTime]) -> str:
-    seconds = np.array([c.seconds for c in cycles])
-    _, median, p90 = _quantiles(seconds)
-    counted: dict[str, int] = {}
-    for cycle in cycles:
-        for line in dict.fromkeys(cycle.degradations):
-            counted[line] = counted.get(line, 0) + 1
-    numbers = tiles(
-        [
-            Tile(str(len(cycles)), "次循环", "cycles", "plain"),
-            Tile(_number(median, " s"), "中位耗时", "median time", "plain"),
-            Tile(_number(p90, " s"), "九成以内", "nine of ten within", "plain"),
-        ]
-    )
-    if not counted:
-        return numbers
-    ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:12]
-    head = (("次数", "cycles"), ("降级运行", "what cycles had to do without"))
-    return numbers + table(head, [(str(n), line) for line, n in ranked], escaped=False)
-
-
-def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
     """10, 50 and 90 %, NaN where there are none."""
     if not len(values):
         return math.nan, math.nan, math.nan
@@ -239,18 +183,16 @@ def _quantiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def _percent(share: float) -> str:
-    return "—" if math.isnan(share) else f"{100 * share:.0f} %"
-
-
-def _number(value: float, unit: str = "", digits: int = 0) -> str:
-    return "—" if math.isnan(value) else f"{value:.{digits}f}{unit}"
+def _text(report: dict[str, Any]) -> str:
+    return json.dumps(_plain(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
-    """Floats rounded to six places and NaN as null, all the way down."""
+    """Times as text, floats rounded to six places, NaN as null, all the way down."""
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 6)
+    if isinstance(value, datetime):
+        return isoformat(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

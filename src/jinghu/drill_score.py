@@ -232,20 +232,13 @@ def score_people(
     people_of_cell
         (cell,) residents.
     """
-    danger = ~np.isnat(begins)
-    first = np.full(len(begins), NEVER)
     outcomes = [0, 0, 0, 0]
     for officer in officers:
         when = NEVER if officer.delivered is None else to_numpy(officer.delivered)
         outcome = _outcome(begins[officer.cell], when)
         if outcome is not None:
             outcomes[outcome] += 1
-        if not np.isnat(when) and (np.isnat(first[officer.cell]) or when < first[officer.cell]):
-            first[officer.cell] = when
-    told = ~np.isnat(first)
-    early = danger & told
-    early[early] = first[early] < begins[early]
-    groups = (early, danger & told & ~early, danger & ~told, told & ~danger)
+    groups = _groups(begins, _first_told(officers, len(begins)))
     residents = [int(people_of_cell[group].sum()) for group in groups]
     reached = [o for o in officers if o.delivered is not None]
     return PeopleScores(
@@ -260,6 +253,52 @@ def score_people(
         residents_not=residents[2],
         residents_needlessly=residents[3],
     )
+
+
+def score_places(
+    begins: NDArray[np.datetime64],
+    officers: Sequence[Told],
+    kind: NDArray[np.int64],
+    cell: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count places by what became of the first officer of their cell.
+
+    Parameters
+    ----------
+    begins, officers
+        As for `score_people`.
+    kind, cell
+        (place,) a number from 0 for what it is, and where it lies.
+
+    Returns
+    -------
+    (kind, 4): told in time, told late, not told, told needlessly.
+    """
+    groups = _groups(begins, _first_told(officers, len(begins)))
+    n = int(kind.max()) + 1 if len(kind) else 0
+    counts = [np.bincount(kind[group[cell]], minlength=n) for group in groups]
+    return np.stack(counts, axis=1).astype(np.int64)
+
+
+def _first_told(officers: Sequence[Told], n_cells: int) -> NDArray[np.datetime64]:
+    """(cell,) when the first officer of each cell was told, NaT where none was."""
+    first = np.full(n_cells, NEVER)
+    for officer in officers:
+        if officer.delivered is not None:
+            when = to_numpy(officer.delivered)
+            if np.isnat(first[officer.cell]) or when < first[officer.cell]:
+                first[officer.cell] = when
+    return first
+
+
+def _groups(
+    begins: NDArray[np.datetime64], first: NDArray[np.datetime64]
+) -> tuple[NDArray[np.bool_], ...]:
+    """Cells told in time, told late, not told though in danger, and told needlessly."""
+    danger, told = ~np.isnat(begins), ~np.isnat(first)
+    early = danger & told
+    early[early] = first[early] < begins[early]
+    return early, danger & told & ~early, danger & ~told, told & ~danger
 
 
 def _outcome(begins: np.datetime64, told: np.datetime64) -> int | None:

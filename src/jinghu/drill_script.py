@@ -211,6 +211,11 @@ def load_drill(path: Path) -> DrillScript:
         raise ConfigError(f"{path}: {'; '.join(problems)}") from None
 
 
+def shipped_drills() -> tuple[DrillScript, ...]:
+    """Read all drills that are shipped, by name."""
+    return tuple(load_drill(path) for path in sorted(DRILLS.glob("*.yaml")))
+
+
 def named_drill(name: str) -> DrillScript:
     """Read a drill that is shipped, by its name.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jinghu.carried import Carried, CarriedScan, file_key
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.stations import StationFile, read_hourly_rain
@@ -18,6 +19,7 @@ _NAME = re.compile(r"^Z_RADR_I_(Z\w{4})_(\d{14})_O_DOR", re.ASCII)
 _NAME_SLACK = timedelta(minutes=10)
 _WORKERS = 2
 _MAX_BYTES = 512 * 2**20
+NOTHING = Carried()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,32 @@ class Window:
 
 @dataclass(slots=True)
 class Ingested:
-    """What a cycle has to work with."""
+    """What a cycle has to work with.
+
+    Parameters
+    ----------
+    volumes
+        Decoded now.
+    carried
+        Scans of which an earlier cycle made rain.
+    files
+        Keys of all radar files looked at, by name.
+    passed
+        First radials of volumes outside the window, by the keys of their files.
+    """
 
     volumes: list[Volume] = field(default_factory=list)
+    carried: list[CarriedScan] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, datetime] = field(default_factory=dict)
     stations: list[StationFile] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     duplicates: int = 0
+
+    @property
+    def scans(self) -> list[Volume | CarriedScan]:
+        """All scans used, decoded now or carried over, in order of their files' names."""
+        return sorted([*self.volumes, *self.carried], key=lambda one: one.source)
 
 
 def radar_files(paths: Iterable[Path], window: Window) -> list[Path]:
@@ -80,34 +102,80 @@ def read_volumes(
     window: Window,
     into: Ingested,
     workers: int = _WORKERS,
+    carried: Carried = NOTHING,
 ) -> None:
-    """Decode the files; refused ones are named with their cause and lose nothing of the others."""
+    """Decode the files; refused ones are named with their cause and lose nothing of the others.
 
-    def attempt(file: Path) -> Volume | Refused:
-        try:
-            if file.stat().st_size > _MAX_BYTES:
-                raise DataError(file.name, f"larger than {_MAX_BYTES // 2**20} MiB")
-            return decode_volume(file.read_bytes(), file.name, sites)
-        except DataError as error:
-            return Refused(file, error)
-        except OSError as error:
-            return Refused(file, DataError(file.name, error.strerror or str(error)))
-
+    Files that an earlier cycle made rain of are not decoded again, except each radar's newest:
+    more is made of that than rain. Nor are those whose volume is known to be of another time.
+    """
+    keys = {file: file_key(file) for file in files}
+    passed = {key for key, time in carried.passed.items() if not window.holds(time)}
+    into.passed.update((key, carried.passed[key]) for key in keys.values() if key in passed)
+    files = [file for file in files if keys[file] not in passed]
+    known = {scan.file: scan for scan in carried.scans if window.holds(scan.time)}
+    there: dict[Path, Volume | CarriedScan | Refused] = {
+        file: known[key] for file in files if (key := keys[file]) in known
+    }
     with ThreadPoolExecutor(workers) as pool:
-        outcomes = list(pool.map(attempt, files))
+        fresh = [file for file in files if file not in there]
+        there.update(zip(fresh, pool.map(lambda f: _attempt(f, sites), fresh), strict=True))
+        again = _newest_carried(there, window)
+        there.update(zip(again, pool.map(lambda f: _attempt(f, sites), again), strict=True))
+    into.files.update((file.name, key) for file, key in keys.items() if key is not None)
+    _take([(file, there[file]) for file in files], window, into)
+
+
+def _attempt(file: Path, sites: Mapping[str, RadarSite]) -> Volume | Refused:
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise DataError(file.name, f"larger than {_MAX_BYTES // 2**20} MiB")
+        return decode_volume(file.read_bytes(), file.name, sites)
+    except DataError as error:
+        return Refused(file, error)
+    except OSError as error:
+        return Refused(file, DataError(file.name, error.strerror or str(error)))
+
+
+def _newest_carried(
+    found: Mapping[Path, Volume | CarriedScan | Refused], window: Window
+) -> list[Path]:
+    """Files of carried scans that are the newest of their radar."""
+    newest: dict[str, datetime] = {}
+    for one in found.values():
+        if not isinstance(one, Refused) and window.holds(one.time):
+            newest[one.radar] = max(one.time, newest.get(one.radar, one.time))
+    return [
+        file
+        for file, one in found.items()
+        if isinstance(one, CarriedScan) and one.time == newest[one.radar]
+    ]
+
+
+def _take(
+    outcomes: Iterable[tuple[Path, Volume | CarriedScan | Refused]],
+    window: Window,
+    into: Ingested,
+) -> None:
+    """Sort what was found, in order of the files' names: the first of two alike is used."""
     seen: set[tuple[str, datetime]] = set()
-    for file, outcome in zip(files, outcomes, strict=True):
+    for file, outcome in outcomes:
         if isinstance(outcome, Refused):
             into.refused.append(outcome)
         elif not window.holds(outcome.time):
             if _NAME.match(file.name) is None or _misnamed(file.name, outcome.time):
                 cause = f"its radials are of {outcome.time:%Y-%m-%dT%H:%M:%SZ}: clock or name wrong"
                 into.refused.append(Refused(file, DataError(file.name, cause)))
-        elif (outcome.site.code, outcome.time) in seen:
+            elif file.name in into.files:
+                into.passed[into.files[file.name]] = outcome.time
+        elif (outcome.radar, outcome.time) in seen:
             into.duplicates += 1
         else:
-            seen.add((outcome.site.code, outcome.time))
-            into.volumes.append(outcome)
+            seen.add((outcome.radar, outcome.time))
+            if isinstance(outcome, CarriedScan):
+                into.carried.append(outcome)
+            else:
+                into.volumes.append(outcome)
 
 
 def _misnamed(name: str, time: datetime) -> bool:

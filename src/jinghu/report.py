@@ -21,8 +21,8 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
         "cycle": result.cycle,
         "status": result.status,
         "radars": {
-            "used": sorted({v.site.code for v in found.volumes}),
-            "volumes": len(found.volumes),
+            "used": sorted({scan.radar for scan in found.scans}),
+            "volumes": len(found.scans),
             "refused": [{"file": r.file.name, "cause": r.error.cause} for r in found.refused],
             "stale": result.stale,
             "duplicates": found.duplicates,
@@ -101,7 +101,8 @@ def _flood_words(hydro: dict[str, Any]) -> str:
 
 
 def _warning_words(warnings: dict[str, Any]) -> str:
-    counts = ("candidates", "issued", "updated", "cancelled", "recipients", "delivered", "waiting")
+    events = ("candidates", "issued", "updated", "cancelled", "recipients", "delivered", "waiting")
+    counts = (*events, "acknowledged", "escalated", "overdue")
     return ", ".join(f"{name} {warnings[name]}" for name in counts if name in warnings)
 
 

@@ -4,12 +4,14 @@ import bz2
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from jinghu.drill_truth import RainTruth as Rain
 from jinghu.grid import durable
 from jinghu.grid.spec import GridSpec
 from jinghu.radar.encode import encode_standard
@@ -27,7 +29,6 @@ from jinghu.radar.simulator.scattering import RainScattering
 from jinghu.radar.simulator.truth import DropField, RainTruth
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Volume
-from jinghu.storm import Storm
 
 _COMPRESSION = 1  # level of bzip2: the files are read once
 _FRAME = timedelta(minutes=1)
@@ -78,35 +79,50 @@ def make_network(
     return Network(tuple(radars), tables("".join({s.band for s in sites})), seed)
 
 
-def truth_during(
-    storm: Storm, drops: DropField, spec: GridSpec, first: datetime, last: datetime
-) -> RainTruth:
-    """Rain on a grid every minute from a minute's beginning before ``first`` until after ``last``.
+@dataclass(slots=True)
+class Frames:
+    """Rain on a grid at whole minutes, each made once: scans that follow one another share them.
 
     Parameters
     ----------
-    storm, drops
+    rain, drops
         What rains.
     spec
         Grid of the fields.
-    first, last
-        Time that must be covered.
     """
-    start = first.replace(second=0, microsecond=0)
-    n = int(np.ceil((last - start) / _FRAME)) + 1
-    times = [start + k * _FRAME for k in range(n)]
-    return RainTruth(
-        spec,
-        start.timestamp(),
-        _FRAME.total_seconds(),
-        np.stack([storm.on_grid(spec, time) for time in times]),
-        np.stack([drops.on_grid(spec, time.timestamp()) for time in times]),
-        storm.motion(),
+
+    rain: Rain
+    drops: DropField
+    spec: GridSpec
+    _kept: dict[datetime, tuple[NDArray[np.float32], NDArray[np.float32]]] = field(
+        default_factory=dict
     )
+
+    def during(self, first: datetime, last: datetime) -> RainTruth:
+        """Rain every minute from a minute's beginning before ``first`` until after ``last``.
+
+        Frames before ``first`` are forgotten.
+        """
+        start = first.replace(second=0, microsecond=0)
+        n = int(np.ceil((last - start) / _FRAME)) + 1
+        times = [start + k * _FRAME for k in range(n)]
+        self._kept = {time: self._kept.get(time) or self._made(time) for time in times}
+        return RainTruth(
+            self.spec,
+            start.timestamp(),
+            _FRAME.total_seconds(),
+            np.stack([self._kept[time][0] for time in times]),
+            np.stack([self._kept[time][1] for time in times]),
+            self.rain.motion(),
+        )
+
+    def _made(self, time: datetime) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        drops = self.drops.on_grid(self.spec, time.timestamp())
+        return self.rain.on_grid(self.spec, time), drops
 
 
 def scan_all(
-    storm: Storm, drops: DropField, spec: GridSpec, network: Network, ready: datetime
+    rain: Rain, drops: DropField, spec: GridSpec, network: Network, ready: datetime
 ) -> list[Volume]:
     """Volumes that the radars have finished and sent by a time, in the order of the network.
 
@@ -114,47 +130,57 @@ def scan_all(
 
     Parameters
     ----------
-    storm, drops, spec
+    rain, drops, spec
         What rains, and the grid on which it is sampled.
     network, ready
         Who scans, and when the files have arrived.
     """
-    starts = [_start(radar, network.seed, ready) for radar in network.radars]
-    truth = truth_during(storm, drops, spec, min(starts), ready)
+    starts = [scan_start(radar, network.seed, ready) for radar in network.radars]
+    truth = Frames(rain, drops, spec).during(min(starts), ready)
 
     def one(radar: RadarState, start: datetime) -> Volume:
-        random = _generator(network.seed, radar.site, start)
-        return scan(truth, radar, start, network.scattering[radar.site.band], random)[0]
+        return scan_from(truth, network, radar, start)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(one, network.radars, starts))
 
 
 def scan_one(
-    storm: Storm, drops: DropField, spec: GridSpec, network: Network, code: str, start: datetime
+    rain: Rain, drops: DropField, spec: GridSpec, network: Network, code: str, start: datetime
 ) -> Volume:
     """Volume that one radar of the network scans from a time on."""
     radar = next(r for r in network.radars if r.site.code == code)
-    truth = truth_during(storm, drops, spec, start, start + radar.strategy.duration)
-    random = _generator(network.seed, radar.site, start)
+    truth = Frames(rain, drops, spec).during(start, start + radar.strategy.duration)
+    return scan_from(truth, network, radar, start)
+
+
+def scan_from(truth: RainTruth, network: Network, radar: RadarState, start: datetime) -> Volume:
+    """Volume that a radar scans from a time on; the truth must cover it."""
+    random = scan_random(network.seed, radar.site, start)
     return scan(truth, radar, start, network.scattering[radar.site.band], random)[0]
 
 
-def _start(radar: RadarState, seed: int, ready: datetime) -> datetime:
+def scan_start(radar: RadarState, seed: int, ready: datetime) -> datetime:
     """When a volume begins that has arrived by a time; its transfer takes some seconds."""
-    transfer = _generator(seed, radar.site, ready).uniform(*_TRANSFER_S)
+    transfer = scan_random(seed, radar.site, ready).uniform(*_TRANSFER_S)
     begin = ready - radar.strategy.duration - timedelta(seconds=float(transfer))
     return begin.replace(microsecond=0)
 
 
-def _generator(seed: int, site: RadarSite, time: datetime) -> np.random.Generator:
+def scan_random(seed: int, site: RadarSite, time: datetime) -> np.random.Generator:
+    """Generator of one radar at one time: the others change nothing in it."""
     return np.random.default_rng(
         [seed, zlib.crc32(site.code.encode("ascii")), int(time.astimezone(UTC).timestamp())]
     )
 
 
+def packed_volume(volume: Volume) -> bytes:
+    """File of a volume as stations send it."""
+    return bz2.compress(encode_standard(volume), _COMPRESSION)
+
+
 def write_volume(volume: Volume, folder: Path) -> Path:
     """Write a volume file, whole or not at all; returns its path."""
     path = folder / volume.source
-    durable.write_atomic(path, bz2.compress(encode_standard(volume), _COMPRESSION))
+    durable.write_atomic(path, packed_volume(volume))
     return path

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from jinghu.drill_truth import RainTruth
 from jinghu.grid import durable
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.stations import COLUMNS
 from jinghu.grid.times import isoformat
-from jinghu.storm import Storm
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,20 @@ def make_gauges(
 
 
 def hourly_amounts(
-    storm: Storm, spec: GridSpec, gauges: GaugeNetwork, hour_end: datetime
+    rain: RainTruth, spec: GridSpec, gauges: GaugeNetwork, hour_end: datetime
 ) -> NDArray[np.float64]:
     """True rain in mm at the gauges in the hour that ends at ``hour_end``, by minutes."""
     x, y = spec.to_xy(gauges.lon, gauges.lat)
     minutes = hour_end.timestamp() - 3600 + (np.arange(60)[:, None] + 0.5) * 60
     shape = (60, len(x))
-    rates = storm.rate(
+    rates = rain.rate(
         np.broadcast_to(x, shape), np.broadcast_to(y, shape), np.broadcast_to(minutes, shape)
     )
     return np.asarray(rates.mean(axis=0), np.float64)
 
 
 def write_reports(
-    storm: Storm,
+    rain: RainTruth,
     spec: GridSpec,
     gauges: GaugeNetwork,
     hour_end: datetime,
@@ -70,7 +70,7 @@ def write_reports(
 
     A gauge reports whole tips of 0.1 mm of its factor times the truth, with 4 % of noise.
     """
-    true = hourly_amounts(storm, spec, gauges, hour_end)
+    true = hourly_amounts(rain, spec, gauges, hour_end)
     caught = true * gauges.factor * random.normal(1.0, 0.04, len(true))
     tips = np.round(np.maximum(caught, 0), 1)
     rows = [",".join(COLUMNS)]

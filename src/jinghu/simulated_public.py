@@ -1,31 +1,108 @@
 """The people of a demo: a receiver of signed webhooks on loopback, who answer their links."""
 
+import hashlib
 import json
 import threading
 import urllib.error
 import urllib.request
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 
+from jinghu.grid.errors import ConfigError
 from jinghu.warnings.acknowledge import Answer
 from jinghu.warnings.webhook import sign
 
 _TIMEOUT_S = 10.0
-_WORKERS = 4
-_SAYS = ((Answer.ACKNOWLEDGED, 0.7), (Answer.HANDLED, 0.25), (Answer.CANNOT_HANDLE, 0.05))
+_ENDED = "warning.ended"
+_SIGMA = 0.7  # of the logarithm of delays: most are near the median, a few are very long
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How people answer; whoever is in none of the shares stays silent.
+
+    Parameters
+    ----------
+    acknowledging
+        Share who say that they got it, and nothing more.
+    reporting
+        Share who say that they got it, and later what they did.
+    unable
+        Share who say that they cannot handle it.
+    answer_min, report_min
+        Medians, in minutes of simulated time, from the message to the answer and from there to
+        the report.
+    seed
+        The same seed lets everybody do the same.
+
+    Raises
+    ------
+    ConfigError
+        Where the shares are more than everybody, or a median is not positive.
+    """
+
+    acknowledging: float = 0.45
+    reporting: float = 0.2
+    unable: float = 0.05
+    answer_min: float = 2.5
+    report_min: float = 12.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what nobody can do."""
+        shares = (self.acknowledging, self.reporting, self.unable)
+        if min(shares) < 0 or sum(shares) > 1 + 1e-9:
+            raise ConfigError(f"behaviour: shares {shares} are not parts of a whole")
+        if not (self.answer_min > 0 and self.report_min > 0):
+            raise ConfigError("behaviour: a median delay is not positive")
+
+    def replies(self, message_id: str) -> list[tuple[timedelta, Answer, str]]:
+        """What whoever gets this message says, and how long after it.
+
+        Depends on the seed and the message alone: not on what came before it, nor on the clock.
+        """
+        digest = hashlib.sha256(f"{self.seed}/{message_id}".encode()).digest()
+        random = np.random.default_rng(int.from_bytes(digest[:16], "big"))
+        fate = random.uniform()
+        answer_min, report_min = (self.answer_min, self.report_min) * np.exp(
+            random.normal(0.0, _SIGMA, 2)
+        )
+        first = timedelta(minutes=float(answer_min))
+        if fate < self.unable:
+            return [(first, Answer.CANNOT_HANDLE, "道路中断，无法到达 road cut, cannot get there")]
+        if fate >= self.unable + self.reporting + self.acknowledging:
+            return []
+        said = [(first, Answer.ACKNOWLEDGED, "演练 exercise")]
+        if fate < self.unable + self.reporting:
+            later = first + timedelta(minutes=float(report_min))
+            said.append((later, Answer.HANDLED, "人员已转移 people moved to safety"))
+        return said
+
+
+_USUAL = Behaviour()
+
+
+@dataclass(slots=True)
+class SimulatedClock:
+    """The clock of a drill; the real one where nothing is simulated."""
+
+    at: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """Read it."""
+        return self.at or datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class Public:
-    """What arrived, and who has not answered yet.
+    """What arrived, and who will answer when.
 
     Parameters
     ----------
@@ -33,19 +110,29 @@ class Public:
         Where it listens, and the shared secret of its messages.
     record
         File that takes one JSON line a message.
+    behaviour
+        How people answer.
+    clock
+        Simulated time: a message is heard at what it shows.
     """
 
     url: str
     secret: str
     record: Path
+    behaviour: Behaviour
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
     received: int = 0
     forged: int = 0
     answered: int = 0
-    _links: deque[str] = field(default_factory=deque)
+    _heard: set[str] = field(default_factory=set)
+    _replies: list[tuple[datetime, str, str, Answer, str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def receive(self, message_id: str, timestamp: str, signature: str, body: bytes) -> bool:
-        """Take one message; False where the signature is not ours."""
+        """Take one message; False where the signature is not ours.
+
+        A message that comes again is one that was heard already: nobody answers it twice.
+        """
         genuine = timestamp.isdigit() and compare_digest(
             sign(self.secret, message_id, int(timestamp), body), signature
         )
@@ -57,28 +144,35 @@ class Public:
             message = json.loads(body)
             with self.record.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(message, ensure_ascii=False) + "\n")
-            if link := message.get("answer_url"):
-                self._links.append(link)
+            link, now = message.get("answer_url"), self.clock()
+            if link and message_id not in self._heard and message.get("type") != _ENDED:
+                self._heard.add(message_id)
+                for delay, said, note in self.behaviour.replies(message_id):
+                    self._replies.append((now + delay, message_id, link, said, note))
         return True
 
-    def answer(self, share: float, random: np.random.Generator) -> int:
-        """Let a share of those who were told since the last call answer; returns how many did."""
+    def answer(self, until: datetime) -> int:
+        """Let everybody answer whose time comes until then, in its order; returns how many did.
+
+        The clock goes along, so that an answer counts from when it was given.
+        """
         with self._lock:
-            links = list(self._links)
-            self._links.clear()
-        chosen = [link for link in links if random.uniform() < share]
-        said = random.choice(len(_SAYS), len(chosen), p=[p for _, p in _SAYS])
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            done = sum(pool.map(_post, chosen, [_SAYS[k][0] for k in said]))
+            ready = sorted(r for r in self._replies if r[0] <= until)
+            self._replies = [r for r in self._replies if r[0] > until]
+        done = 0
+        for time, _, link, said, note in ready:
+            self.clock.at = time
+            done += _post(link, said, note)
+        self.clock.at = until
         self.answered += done
         return done
 
 
-def _post(link: str, said: Answer) -> bool:
+def _post(link: str, said: Answer, note: str) -> bool:
     """Press a button of the phone page; False where the task is closed or the service is away."""
     request = urllib.request.Request(
         link.replace("/t/", "/api/v1/tasks/"),
-        json.dumps({"answer": said.value, "note": "演练 exercise"}).encode(),
+        json.dumps({"answer": said.value, "note": note}).encode(),
         {"content-type": "application/json"},
     )
     try:
@@ -117,9 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def simulated_public(secret: str, record: Path) -> Iterator[Public]:
+def simulated_public(secret: str, record: Path, behaviour: Behaviour = _USUAL) -> Iterator[Public]:
     """Listen on a free port of loopback for as long as the block lasts."""
-    public = Public("", secret, record)
+    public = Public("", secret, record, behaviour)
     with _Receiver(public) as receiver:
         public.url = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
         thread = threading.Thread(target=receiver.serve_forever, daemon=True)

@@ -8,7 +8,7 @@ from tests.api.conftest import TIME, Site, make_settings, publish_cycle, warn_pe
 
 from jinghu.warnings.acknowledge import Link, answer_key_path, load_answer_key, make_token
 from jinghu.warnings.database import open_database, reading, verify_audit
-from jinghu.warnings.tables import audit, task
+from jinghu.warnings.tables import audit, escalation, recipient, task
 
 NOW = TIME + timedelta(minutes=2)
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -127,3 +127,51 @@ def test_forged_and_expired_links(told):
     assert row_of(engine).status == "TOLD"
     client.app.state.context.clock = lambda: NOW + timedelta(hours=7)
     assert "expired" in client.get(f"/t/{token}").text
+
+
+def test_the_page_of_an_escalated_task_says_who_did_not_answer(told):
+    client, token, engine = told
+    row = row_of(engine)
+    with engine.begin() as connection:
+        who = {
+            "name": "<i>张三</i>",
+            "unit_name": "越城区某村",
+            "lon": 120.5,
+            "lat": 30.0,
+            "cell_id": 1,
+        }
+        for k, role, unit in ((90, "grid_officer", "330624001001001"), (91, "village_head", "x")):
+            connection.execute(
+                recipient.insert().values(
+                    recipient_id=k, person=f"p{k}", role=role, unit_code=unit, **who
+                )
+            )
+            connection.execute(
+                task.insert().values(
+                    task_id=k,
+                    event_id=row.event_id,
+                    recipient_id=k,
+                    alert_id=row.alert_id,
+                    level=4,
+                    status="TOLD",
+                    note="",
+                    tier=k - 90,
+                    unit_code=unit,
+                    escalated=0,
+                )
+            )
+            connection.execute(
+                escalation.insert().values(
+                    from_task_id=k, to_task_id=row.task_id, reason="SILENT", deadline="x", at="x"
+                )
+            )
+    page = client.get(f"/t/{token}").text
+    assert "下级2人未处置，请您接手并电话核实" in page
+    assert page.index("下级2人未处置") < page.index("2 below you did not act")
+    assert "<b>&lt;i&gt;张三&lt;/i&gt;</b> 网格员，越城区某村 <span>未答复" in page
+    with engine.begin() as connection:
+        connection.execute(task.update().where(task.c.task_id == 90).values(status="HANDLED"))
+    assert "下级1人未处置，请您接手" in client.get(f"/t/{token}").text
+    client.post(f"/api/v1/tasks/{token}", json={"answer": "HANDLED"})
+    page = client.get(f"/t/{token}").text
+    assert "下级1人未处置</b>" in page  # who has handled it is not asked to again

@@ -156,7 +156,7 @@ def test_streams_that_follow_one_another_and_garbage():
         (b"", "x.bin", "the file is empty"),
         (b"R", "x.bin", "not a radar volume"),
         (b"radar volume of 06:00\n" * 500, "x.bin", "not a radar volume"),
-        (b"AR2V0006." + bytes(5000), "x.bin", "NEXRAD"),
+        (b"AR2V0006." + bytes(5000), "x.bin", "xradar"),
         (STANDARD.raw[:700], "x.bin", "cut inside the table of cuts"),
         (LEGACY.raw, "x.bin", "without a site code"),
         (LEGACY.raw.replace(b"x", b"x"), "Z_RADR_I_Z9999_x.bin", "unknown site"),

@@ -9,6 +9,7 @@ import shapely
 import shapely.affinity
 import xarray as xr
 from sqlalchemy import insert
+from tests.warnings.town import RED, settle_in
 
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import cycle_name
@@ -36,7 +37,14 @@ class World:
         half = shapely.box(500_000, 3_300_000, 525_000, 3_350_000)
         units = Units((WEST, EAST), county, (half, shapely.affinity.translate(half, 25_000)))
         self.office = Office(
-            SPEC, units, "绍兴市", "Shaoxing", "office@jinghu.example", status, channels
+            SPEC,
+            units,
+            "绍兴市",
+            "Shaoxing",
+            "office@jinghu.example",
+            status,
+            channels,
+            drills=frozenset(channels if status == "Exercise" else ()),
         )
         self.links = Links("https://jinghu.example", KEY)
         self.time = START
@@ -118,6 +126,13 @@ def make_world(tmp_path) -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def town(world):
+    settle_in(world)
+    world.cycle(RED)
+    return world
 
 
 @pytest.fixture(scope="session")

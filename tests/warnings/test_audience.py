@@ -151,6 +151,13 @@ def test_generated_people_stand_in_their_counties_and_say_that_they_do_not_exist
     assert (county >= 0).all()
     same = [units.counties[c].code == p.unit_code[:6] for c, p in zip(county, people, strict=True)]
     assert np.mean(same) > 0.95  # a cell on a border belongs to the county with the larger share
+    above = {p.unit_code: p.role for p in people if p.role is not Role.GRID_OFFICER}
+    assert len({p.unit_code for p in people}) == 2400  # one person a unit
+    for person in people:
+        if person.role is Role.GRID_OFFICER:
+            assert above[person.unit_code[:12]] is Role.VILLAGE_HEAD
+            assert above[person.unit_code[:9]] is Role.TOWN_DUTY
+            assert above[person.unit_code[:6]] is Role.COUNTY_DUTY
     roles = {role: sum(p.role is role for p in people) for role in Role}
     assert roles[Role.COUNTY_DUTY] == 6
     assert roles[Role.GRID_OFFICER] > 8 * roles[Role.VILLAGE_HEAD] * 0.8

@@ -127,6 +127,7 @@ def test_rows_that_refer_to_nothing_are_refused(world):
     from jinghu.warnings.tables import task
 
     row = {"event_id": "x", "recipient_id": 1, "alert_id": 1, "level": 1, "status": "TOLD"}
+    row |= {"tier": 0, "unit_code": "330602000001", "escalated": 0}
     with pytest.raises(Exception, match="FOREIGN KEY") as error, world.engine.begin() as connection:
         connection.execute(insert(task).values(**row))
     assert not isinstance(error.value, OperationalError)

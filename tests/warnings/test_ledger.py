@@ -146,7 +146,7 @@ def test_references_name_all_unexpired_predecessors_with_the_sender_they_had(mak
 
 @pytest.mark.parametrize("status", ["Exercise", "Test"])
 def test_an_open_drill_does_not_swallow_the_real_warning(make_world, status):
-    drill = make_world(status=status)
+    drill = make_world(channels=(status.lower(),), status=status)
     drill.add_people([5])
     drill.cycle({5: 4})
     real = make_world()

@@ -20,7 +20,7 @@ from jinghu.warnings.webhook import Webhook, sign
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
-MESSAGE = Outgoing(1, "sms", "msg_1", 1, '{"a":"暴雨"}'.encode())
+MESSAGE = Outgoing(1, "sms", "msg_1", 1, '{"a":"暴雨"}'.encode(), "Actual")
 
 
 def verify(secret: str, headers: dict[str, str], body: bytes) -> bool:
