@@ -81,7 +81,7 @@ def ensemble(
     params
         Parameters.
     seed
-        Seed of the random numbers, 0 to 2^64 - 1.
+        Seed of the random numbers, 0 to 2^63 - 1.
     workers
         Threads that share the members.
 
@@ -149,8 +149,8 @@ def _check(
         raise ConfigError("the motion has missing values; fill them before making an ensemble")
     if params.members < 1 or params.leads < 1 or workers < 1:
         raise ConfigError("an ensemble needs at least one member, one lead time and one worker")
-    if not 0 <= seed < 2**64:
-        raise ConfigError(f"seed {seed} is not within 0 to 2^64 - 1")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed {seed} is not within 0 to 2^63 - 1")
 
 
 @dataclass(slots=True)

@@ -254,14 +254,26 @@ def test_refused_inputs_are_named_with_their_cause(jinghu, rain, tmp_path, case)
         (["--engine", "magic"], 2, "magic"),
         (["--leads", "0"], 2, "at least one lead time"),
         (["--step", "-5"], 2, "wanted a positive one"),
-        (["--members", "20"], 1, "no ensemble yet"),
-        (["--seed", "1"], 1, "no ensemble yet"),
+        (["--members", "20"], 2, "method extrapolation, which has none"),
+        (["--method", "sprog", "--seed", "1"], 2, "method sprog, which has none"),
     ],
 )
 def test_wrong_options_are_named(jinghu, rain, tmp_path, options, code, message):
     found, out, err = jinghu("nowcast", rain, "--out", tmp_path / "o.nc", *options)
     assert (found, out) == (code, "")
     assert message in one_line(err)
+
+
+def test_an_ensemble_is_the_same_for_any_number_of_workers(jinghu, rain, tmp_path):
+    options = ("--method", "steps", "--members", 3, "--seed", 7, "--leads", 2, "--json")
+    for workers in (1, 2):
+        out = tmp_path / f"{workers}.nc"
+        code, told, _ = jinghu("nowcast", rain, "--out", out, *options, "--workers", workers)
+        assert code == 0
+        assert json.loads(told)["members"] == 3
+    with xr.open_dataset(tmp_path / "1.nc") as one, xr.open_dataset(tmp_path / "2.nc") as two:
+        assert one["rainfall_rate"].dims == ("member", "lead_time", "y", "x")
+        xr.testing.assert_identical(one.load(), two.load())
 
 
 @pytest.mark.parametrize("place", ["none/o.nc", "."])

@@ -162,22 +162,25 @@ def mosaic(
 def nowcast(
     source: Annotated[Path, typer.Argument(help="rainfall_rate(time, y, x).")],
     out: Annotated[Path, typer.Option(help="NetCDF to write.")],
-    method: Annotated[str, typer.Option(help="extrapolation.")] = "extrapolation",
+    method: Annotated[str, typer.Option(help="extrapolation, sprog or steps.")] = "extrapolation",
     engine: Annotated[str, typer.Option(help="jinghu or pysteps.")] = "jinghu",
-    members: Annotated[int | None, typer.Option(help="Ensemble members.")] = None,
+    members: Annotated[
+        int | None, typer.Option(help="Members of steps; 24 by default.", min=1)
+    ] = None,
     leads: Annotated[int, typer.Option(help="Number of lead times.")] = 30,
     step: Annotated[
         float | None, typer.Option(help="Minutes between lead times; the sequence's by default.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the ensemble.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of steps; 0 by default.", min=0)] = None,
+    workers: Annotated[int, typer.Option(help="Threads that make members.", min=1, max=64)] = 2,
     as_json: JsonOption = False,
 ) -> None:
     """Nowcast any sequence of rain rates."""
     from jinghu.commands import NowcastRequest, nowcast_file
 
-    if members is not None or seed is not None:
-        raise NotBuiltError("--members and --seed: this version has no ensemble yet")
-    summary = nowcast_file(NowcastRequest(source, out, method, engine, leads, step))
+    summary = nowcast_file(
+        NowcastRequest(source, out, method, engine, leads, step, members, seed, workers)
+    )
     if as_json:
         _emit(summary)
 

@@ -16,7 +16,7 @@ from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import check
 from jinghu.ingest import Ingested, Window, read_stations, read_volumes
-from jinghu.nowcast import Engine, Method
+from jinghu.nowcast import Engine, Members, Method
 from jinghu.nowcast import nowcast as run_nowcast
 from jinghu.nowcast.nowcast import motion_of
 from jinghu.radar.datatree import summary, to_datatree
@@ -102,6 +102,21 @@ class NowcastRequest:
     engine: str
     leads: int
     step_min: float | None = None
+    members: int | None = None
+    seed: int | None = None
+    workers: int = 2
+
+    def ensemble(self, method: Method) -> Members | None:
+        """Members that the method makes; asked of another one, they are refused."""
+        usual = Members(workers=self.workers)
+        count, seed = self.members, self.seed
+        if method is not Method.STEPS and count is None and seed is None:
+            return None
+        return Members(
+            usual.count if count is None else count,
+            usual.seed if seed is None else seed,
+            self.workers,
+        )
 
 
 def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
@@ -122,16 +137,24 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         motion, degradation = motion_of(rain, engine)
         moved = time.perf_counter()
         out = run_nowcast(
-            rain, leads=request.leads, step=step, method=method, engine=engine, motion=motion
+            rain,
+            leads=request.leads,
+            step=step,
+            method=method,
+            engine=engine,
+            motion=motion,
+            members=request.ensemble(method),
         )
     except DataError as error:
         raise DataError(request.source, str(error)) from None
     done = time.perf_counter()
+    named = [text for text in (degradation, out.attrs.get("degradation", "")) if text]
+    degradation = "; ".join(named)
     _write(out.assign_attrs(degradation=degradation) if degradation else out, request.out)
     return {
         "method": method.value,
         "engine": engine.value,
-        "members": 1,
+        "members": out.sizes.get("member", 1),
         "leads": request.leads,
         "degradation": degradation,
         "seconds": {

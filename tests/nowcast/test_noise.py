@@ -69,7 +69,7 @@ def test_power_is_even_over_the_spectrum():
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(0, 2**63), st.integers(0, 1000), st.integers(1, 1000))
+@given(st.integers(0, 2**63 - 2), st.integers(0, 1000), st.integers(1, 1000))
 def test_numbers_depend_on_seed_member_and_lead(seed, member, lead):
     shape = (8, 8)
     first = white(shape, seed, member, lead)
