@@ -1,12 +1,24 @@
 """Rain, answers, silence and the clock in any order."""
 
 from datetime import timedelta
+from itertools import permutations
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select, text
-from tests.warnings.town import AWAY, PEOPLE, RED, WITHIN, settle_in
+from tests.warnings.town import (
+    AWAY,
+    PEOPLE,
+    RED,
+    WITHIN,
+    passed,
+    say,
+    settle_in,
+    step,
+    tasks,
+    waited_for,
+)
 
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import LINK_LIFE, Answer, Link, answer
@@ -108,3 +120,49 @@ def test_the_life_of_tasks(world_class):
     )
     Following.TestCase.settings = quick
     Following.TestCase("runTest").runTest()
+
+
+def acknowledge(world):
+    say(world, "grid1", Answer.ACKNOWLEDGED, minutes=6)
+
+
+def decline(world):
+    say(world, "village1", Answer.CANNOT_HANDLE, minutes=6)
+
+
+def pass_on_grids(world):
+    step(world, 5)
+
+
+def pass_on_villages(world):
+    step(world, 11)
+
+
+def expire(world):
+    world.cycle({}, at=world.time + timedelta(hours=24))
+
+
+ACTS = (acknowledge, decline, pass_on_grids, pass_on_villages, expire)
+
+
+def test_every_order_of_answers_silence_and_the_end(town, tmp_path):
+    """All 120: an answer ends the waiting for good, and after the end nothing goes up."""
+    world, file = town, tmp_path / "warnings.db"
+    begun = file.read_bytes()
+    for order in permutations(ACTS):
+        world.engine.dispose()
+        file.write_bytes(begun)
+        handed = []
+        for k, act in enumerate(order):
+            act(world)
+            handed.append([below for below, *_ in passed(world)])
+            assert {handed[-1].count(p) for p in ("grid1", "village1")} <= {0, 1}, order[: k + 1]
+        at = {act: k for k, act in enumerate(order)}
+        silence_ends = min(at[pass_on_grids], at[pass_on_villages])
+        in_time = at[acknowledge] < silence_ends or at[expire] < silence_ends
+        assert ("grid1" not in handed[-1]) is in_time, order
+        assert handed[at[expire]] == handed[-1], order
+        assert waited_for(world) == set()
+        answered = tasks(world)["grid1"].status == "ACKNOWLEDGED"
+        assert answered is (at[acknowledge] < at[expire]), order
+        assert verify_audit(world.engine) is None
