@@ -1,5 +1,6 @@
 """Calibration over many cycles: noise is smoothed, drift and jumps are followed, rain is apart."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -52,7 +53,7 @@ def test_a_step_is_followed_with_the_stated_time_constant():
     """From -0.5 to +0.5 dB; 0.7 sqrt(1 h / (0.5 / 24 per h)) = 4.85 h to 1 - 1/e of the way."""
     settled = after(None, np.full(2000, -0.5))[-1]
     rising = after(settled, np.full(100, 0.5))
-    reached = next(k for k, c in enumerate(rising, 1) if c.offset_db >= -0.5 + (1 - 1 / np.e))
+    reached = next(k for k, c in enumerate(rising, 1) if c.offset_db >= -0.5 + (1 - 1 / math.e))
     hours = reached * STEP / timedelta(hours=1)
     assert hours == pytest.approx(4.85, rel=0.15)
 
