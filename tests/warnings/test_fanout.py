@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
+from jinghu.grid.times import isoformat
 from jinghu.warnings.tables import outbox, recipient, task
 
 
@@ -170,8 +171,11 @@ def test_everybody_is_last_told_the_level_of_where_they_stand(world_class, histo
         for person, level, event in world.rows(
             text(
                 "SELECT o.recipient_id, o.level, a.event_id FROM outbox o JOIN alert a"
-                " USING (alert_id) ORDER BY outbox_id"
-            )
+                " USING (alert_id) WHERE a.event_id NOT IN"
+                # cycles an hour apart may miss the last chance to renew: what has expired is over
+                " (SELECT event_id FROM alert GROUP BY event_id HAVING MAX(expires) <= :now)"
+                " ORDER BY outbox_id"
+            ).bindparams(now=isoformat(world.time))
         ):
             last[person, event] = level
         heard: dict[int, int] = {}
