@@ -25,7 +25,7 @@ def level_count(shape: tuple[int, int], wanted: int) -> int:
 def radii(shape: tuple[int, int]) -> NDArray[np.float64]:
     """Wavenumbers (y, x // 2 + 1) of the half spectrum of a field, in waves per domain.
 
-    >>> radii((4, 4))[1, 0]
+    >>> float(radii((4, 4))[1, 0])
     1.0
     """
     ny, nx = shape

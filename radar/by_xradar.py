@@ -34,8 +34,8 @@ def open_nexrad(data: bytes, source: str) -> xr.DataTree:
     DataError
         Without xradar, or where it cannot read the bytes.
     """
-    io = _xradar(source, "NEXRAD level II")
-    return _opened(io.open_nexradlevel2_datatree, data, ".ar2v", source)
+    opener = _xradar(source, "NEXRAD level II").open_nexradlevel2_datatree
+    return _opened(opener, data, "NEXRAD level II", source)
 
 
 def open_cfradial(data: bytes, source: str) -> xr.DataTree:
@@ -46,7 +46,8 @@ def open_cfradial(data: bytes, source: str) -> xr.DataTree:
     DataError
         Without xradar, or where it cannot read the bytes.
     """
-    return _opened(_xradar(source, "CfRadial").open_cfradial1_datatree, data, ".nc", source)
+    opener = _xradar(source, "CfRadial").open_cfradial1_datatree
+    return _opened(opener, data, "CfRadial", source)
 
 
 def _xradar(source: str, what: str) -> ModuleType:
@@ -57,11 +58,11 @@ def _xradar(source: str, what: str) -> ModuleType:
         raise DataError(source, cause) from None
 
 
-def _opened(opener: object, data: bytes, suffix: str, source: str) -> xr.DataTree:
+def _opened(opener: object, data: bytes, what: str, source: str) -> xr.DataTree:
     """Open bytes as a file of their own: its readers want a path; loaded, so that none is kept."""
     assert callable(opener)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"volume{suffix}"
+        file = Path(folder) / "volume"
         file.write_bytes(data)
         try:
             tree: xr.DataTree = opener(file)
@@ -69,4 +70,4 @@ def _opened(opener: object, data: bytes, suffix: str, source: str) -> xr.DataTre
                 return tree.load()
         except _FAILURES as error:
             cause = str(error).partition("\n")[0] or type(error).__name__
-            raise DataError(source, f"xradar cannot read it: {cause}") from None
+            raise DataError(source, f"xradar cannot read it as {what}: {cause}") from None
