@@ -2,6 +2,7 @@
 
 import struct
 import tempfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -58,15 +59,15 @@ def _xradar(source: str, what: str) -> ModuleType:
         raise DataError(source, cause) from None
 
 
-def _opened(opener: object, data: bytes, what: str, source: str) -> xr.DataTree:
+def _opened(
+    opener: Callable[[Path], xr.DataTree], data: bytes, what: str, source: str
+) -> xr.DataTree:
     """Open bytes as a file of their own: its readers want a path; loaded, so that none is kept."""
-    assert callable(opener)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "volume"
         file.write_bytes(data)
         try:
-            tree: xr.DataTree = opener(file)
-            with tree:
+            with opener(file) as tree:
                 return tree.load()
         except _FAILURES as error:
             cause = str(error).partition("\n")[0] or type(error).__name__

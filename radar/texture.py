@@ -8,6 +8,25 @@ from jinghu.radar.polar import DRY_DBZ
 
 
 @numba.njit(cache=True, nogil=True)
+def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
+    """Mean over the window around each gate; NaN where it holds fewer than three values."""
+    n_rays, n_gates = field.shape
+    out = np.full((n_rays, n_gates), np.float32(np.nan))
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            total, n = 0.0, 0
+            for i in range(-half_rays, half_rays + 1):
+                row = (ray + i) % n_rays
+                for j in range(max(gate - half_gates, 0), min(gate + half_gates + 1, n_gates)):
+                    if not np.isnan(field[row, j]):
+                        total += field[row, j]
+                        n += 1
+            if n >= 3:
+                out[ray, gate] = total / n
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
 def texture(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
     """Root mean square of differences between neighbouring gates along the rays.
 
@@ -29,7 +48,7 @@ def texture(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDAr
         squares[ray, 0] = np.nan
         for gate in range(1, n_gates):
             squares[ray, gate] = (field[ray, gate] - field[ray, gate - 1]) ** 2
-    return _root_mean(squares, half_rays, half_gates)
+    return np.sqrt(mean_around(squares, half_rays, half_gates))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -48,48 +67,9 @@ def phase_texture(
             bend = phase_deg[ray, gate + 1] - 2 * phase_deg[ray, gate] + phase_deg[ray, gate - 1]
             bend = (bend + 180.0) % 360.0 - 180.0
             squares[ray, gate] = bend**2 / 3.0
-    return _root_mean(squares, half_rays, half_gates)
-
-
-@numba.njit(cache=True, nogil=True)
-def _root_mean(
-    squares: NDArray[np.float32], half_rays: int, half_gates: int
-) -> NDArray[np.float32]:
-    n_rays, n_gates = squares.shape
-    out = np.full((n_rays, n_gates), np.float32(np.nan))
-    for ray in range(n_rays):
-        for gate in range(n_gates):
-            total, n = 0.0, 0
-            for i in range(-half_rays, half_rays + 1):
-                row = (ray + i) % n_rays
-                for j in range(max(gate - half_gates, 0), min(gate + half_gates + 1, n_gates)):
-                    if not np.isnan(squares[row, j]):
-                        total += squares[row, j]
-                        n += 1
-            if n >= 3:
-                out[ray, gate] = np.sqrt(total / n)
-    return out
+    return np.sqrt(mean_around(squares, half_rays, half_gates))
 
 
 def echo_only(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
     """Reflectivity with NaN where there is no echo, so that its edges are not rough."""
     return np.where(dbz > DRY_DBZ, dbz, np.float32(np.nan))
-
-
-@numba.njit(cache=True, nogil=True)
-def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
-    """Mean over the window around each gate; NaN where it holds fewer than three values."""
-    n_rays, n_gates = field.shape
-    out = np.full((n_rays, n_gates), np.float32(np.nan))
-    for ray in range(n_rays):
-        for gate in range(n_gates):
-            total, n = 0.0, 0
-            for i in range(-half_rays, half_rays + 1):
-                row = (ray + i) % n_rays
-                for j in range(max(gate - half_gates, 0), min(gate + half_gates + 1, n_gates)):
-                    if not np.isnan(field[row, j]):
-                        total += field[row, j]
-                        n += 1
-            if n >= 3:
-                out[ray, gate] = total / n
-    return out

@@ -1,5 +1,6 @@
 """A small simulated event for tests of whole cycles: 100 km around the Cao'e, three radars."""
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jinghu import cli
 from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
@@ -37,6 +39,21 @@ def event(tmp_path_factory) -> Event:
     """Inputs written once; tests copy what they change and take stores of their own."""
     folder = tmp_path_factory.mktemp("event")
     return Event(folder, write_inputs(folder))
+
+
+@pytest.fixture
+def jinghu(monkeypatch, capsys):
+    """Run the program in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["jinghu", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out = capsys.readouterr()
+        assert "Traceback" not in out.err
+        return ended.value.code or 0, out.out, out.err
+
+    return run
 
 
 def settings_for(folder: Path) -> Settings:

@@ -44,7 +44,8 @@ def run(settings, store, *times):
     """Run cycles in a store of their own; returns the last one."""
     mine = settings.model_copy(update={"store": store})
     for time in times:
-        at = CycleInputs(time, time, [settings.inputs.radar], settings.inputs.stations)
+        now = TIME + STEP  # later than all scans: their clocks are right
+        at = CycleInputs(time, now, [settings.inputs.radar], settings.inputs.stations)
         result = run_cycle(mine, at, Console(quiet=True))
     return result
 
@@ -121,3 +122,28 @@ def test_a_silent_radar_is_decoded_for_its_columns(inputs, second, tmp_path):
     assert sorted(s.radar for s in later.ingested.carried) == ["ZSIM3", "ZSIM4"]
     assert len(later.ingested.passed) == 4
     assert TIME + STEP - max(v.time for v in later.ingested.volumes) > timedelta(minutes=6)
+
+
+def test_a_volume_stamped_in_the_future_is_refused_for_good(inputs, first, tmp_path):
+    """A radar's clock is 6 min ahead: its volume is not news when that time has come."""
+    shutil.copytree(first, tmp_path / "store")
+    ahead = TIME - STEP + timedelta(minutes=1)  # the clock of the cycle that meets it
+    mine = inputs.model_copy(update={"store": tmp_path / "store"})
+    stations = inputs.inputs.stations
+    at = CycleInputs(TIME - STEP, ahead, [inputs.inputs.radar], stations)
+    shutil.rmtree(tmp_path / "store" / "state")
+    early = run_cycle(mine, at, Console(quiet=True)).ingested
+    wrong = [refused.file.name for refused in early.refused]
+    assert len(wrong) == 2  # X bands of 06:10, two minutes and more after 06:07
+    assert all("clock wrong" in refused.error.cause for refused in early.refused)
+    later = run(inputs, tmp_path / "store", TIME).ingested
+    assert [refused.file.name for refused in later.refused] == wrong
+    assert not set(wrong) & {scan.source for scan in later.scans}
+
+
+def test_a_state_without_scans_is_kept(inputs, tmp_path):
+    spec = inputs.grid.working()
+    known = Carried([], {"a 1 2": TIME}, {"b 1 2": "clock wrong"})
+    write_zarr(tmp_path / "state.zarr", to_dataset(known, spec))
+    with xr.open_zarr(tmp_path / "state.zarr") as kept:
+        assert from_dataset(kept.load(), spec) == known

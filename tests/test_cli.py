@@ -33,21 +33,6 @@ LATER = ["run", "backfill", "verify", "keys", "audit"]
 
 
 @pytest.fixture
-def jinghu(monkeypatch, capsys):
-    """Run the program in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jinghu", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return ended.value.code or 0, out.out, out.err
-
-    return run
-
-
-@pytest.fixture
 def rain(tmp_path):
     """Showers that move by 3 cells of 1 km each 5 min, in a NetCDF."""
     spec = GridSpec("EPSG:4549", 450e3, 3250e3, 1000.0, 100, 90)

@@ -1,34 +1,16 @@
 """Learning clutter maps from the command line: volumes in, one file a site out."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 from tests.radar.conftest import SITE, volume
 
-from jinghu import cli
 from jinghu.radar.clutter_file import map_path, read_map
 from jinghu.radar.encode import encode_standard
 from jinghu.radar.volume import Moment, Sweep
 
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def jinghu(monkeypatch, capsys):
-    """Run the program in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jinghu", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        assert "Traceback" not in out.err
-        return ended.value.code or 0, out.out, out.err
-
-    return run
 
 
 def write_scan(folder, number, rays=slice(0, 10)):

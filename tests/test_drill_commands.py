@@ -1,27 +1,11 @@
 """Words of `jinghu drill` that cannot be are refused in one line, before anything is written."""
 
 import json
-import sys
 from datetime import timedelta
 
 import pytest
 
-from jinghu import cli
 from jinghu.drill_play import Pace
-
-
-@pytest.fixture
-def jinghu(monkeypatch, capsys):
-    """Run the program in this process: exit code, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["jinghu", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        return ended.value.code or 0, out.out, out.err
-
-    return run
 
 
 def test_the_drills_are_listed(jinghu):

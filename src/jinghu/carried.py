@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -75,10 +75,13 @@ class Carried:
         Of which it made rain.
     passed
         First radials of whole volumes that lay outside its window, by key of the file.
+    wrong_clock
+        Why volumes were refused that were stamped in the future, by key of the file.
     """
 
     scans: Sequence[CarriedScan] = ()
     passed: Mapping[str, datetime] = field(default_factory=dict)
+    wrong_clock: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +154,17 @@ def load_carried(
     except (KeyError, ValueError) as error:
         report(f"state scans of cycle {state[0]} is of another version ({error}): scans made again")
         return Carried()
-    return Carried([one for one in found.scans if making.alike(one)], found.passed)
+    return replace(found, scans=[one for one in found.scans if making.alike(one)])
 
 
-def worth_keeping(
-    scans: Sequence[CarriedScan], passed: Mapping[str, datetime], since: datetime
-) -> Carried:
+def worth_keeping(carried: Carried, since: datetime) -> Carried:
     """Return what the next cycle is to know, whose window begins at a time.
 
     Of scans that will lie outside it the time is enough: their files are not read again.
     """
-    old = {one.file: one.time for one in scans if one.time < since}
-    return Carried([one for one in scans if one.time >= since], {**passed, **old})
+    old = {one.file: one.time for one in carried.scans if one.time < since}
+    kept = [one for one in carried.scans if one.time >= since]
+    return replace(carried, scans=kept, passed={**carried.passed, **old})
 
 
 def made_scans(
@@ -198,7 +200,7 @@ def made_scans(
 
 
 def to_dataset(carried: Carried, spec: GridSpec) -> xr.Dataset:
-    """All of it as one Dataset, to be kept as state; at least one scan.
+    """All of it as one Dataset, to be kept as state.
 
     Texts go into attributes: Zarr has no settled type for arrays of them.
     """
@@ -216,12 +218,20 @@ def to_dataset(carried: Carried, spec: GridSpec) -> xr.Dataset:
         }
         for one in scans
     ]
-    dims = ("scan", "y", "x")
-    return xr.Dataset(
-        {name: (dims, np.stack([r[name].values for r in rains])) for name in _FIELDS},
-        coords={"time": ("scan", np.array([r["time"].values for r in rains])), **spec.coords()},
-        attrs={"scans": json.dumps(texts), "passed": json.dumps(passed)},
+    found = xr.Dataset(
+        coords=spec.coords(),
+        attrs={
+            "scans": json.dumps(texts),
+            "passed": json.dumps(passed),
+            "wrong_clock": json.dumps(dict(carried.wrong_clock)),
+        },
     )
+    if not scans:
+        return found
+    dims = ("scan", "y", "x")
+    fields = {name: (dims, np.stack([r[name].values for r in rains])) for name in _FIELDS}
+    times = np.array([rain["time"].values for rain in rains])
+    return found.assign(fields).assign_coords(time=("scan", times))
 
 
 def from_dataset(kept: xr.Dataset, spec: GridSpec) -> Carried:
@@ -231,6 +241,7 @@ def from_dataset(kept: xr.Dataset, spec: GridSpec) -> Carried:
     return Carried(
         [_scan(kept.isel(scan=k), spec, of) for k, of in enumerate(texts)],
         {key: datetime.fromisoformat(time) for key, time in passed.items()},
+        json.loads(kept.attrs["wrong_clock"]),
     )
 
 

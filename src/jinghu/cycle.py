@@ -131,8 +131,8 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "calibration": calibration_dataset(calibration),
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
-        scanned = scans_state(scans.rains, ingested, making, since, working)
-        save_state(store, cycle, {**state, **scanned, **flows.state})
+        state["scans"] = scans_state(scans.rains, ingested, making, since, working)
+        save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log)
     status = "published" if published else "unchanged"
@@ -145,11 +145,11 @@ def scans_state(
     making: Making,
     since: datetime,
     spec: GridSpec,
-) -> dict[str, xr.Dataset]:
-    """Return the state of the scans that the next cycle will look at again; none, none."""
+) -> xr.Dataset:
+    """Return what the next cycle is to know of the files that this one looked at."""
     made = made_scans(rains, ingested.volumes, ingested.files, making)
-    kept = worth_keeping([*ingested.carried, *made], ingested.passed, since)
-    return {"scans": carried_dataset(kept, spec)} if kept.scans else {}
+    known = Carried([*ingested.carried, *made], ingested.passed, ingested.wrong_clock)
+    return carried_dataset(worth_keeping(known, since), spec)
 
 
 def cycle_time(text: str | None, now: datetime, settings: Settings) -> datetime:
@@ -170,6 +170,7 @@ def ingest(
     window = Window(
         inputs.time - timedelta(minutes=settings.radar.window_before_min),
         inputs.time + timedelta(minutes=settings.radar.window_after_min),
+        inputs.now,
     )
     found = Ingested()
     for path in inputs.radar:

@@ -18,6 +18,7 @@ from jinghu.radar.volume import Volume
 _NAME = re.compile(r"^Z_RADR_I_(Z\w{4})_(\d{14})_O_DOR", re.ASCII)
 _NAME_SLACK = timedelta(minutes=10)
 _WORKERS = 2
+_CLOCKS_DIFFER = timedelta(minutes=2)
 _MAX_BYTES = 512 * 2**20
 NOTHING = Carried()
 
@@ -32,14 +33,28 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Volumes whose first radial lies in it are used."""
+    """Volumes whose first radial lies in it are used.
+
+    Parameters
+    ----------
+    start, end
+        First and last time.
+    now
+        The cycle's clock: radials stamped later are of a radar whose clock is wrong. None believes
+        every clock.
+    """
 
     start: datetime
     end: datetime
+    now: datetime | None = None
 
     def holds(self, time: datetime) -> bool:
         """Whether the time lies inside."""
         return self.start <= time <= self.end
+
+    def foretells(self, time: datetime) -> bool:
+        """Whether the time has not come yet, clocks being allowed to differ a little."""
+        return self.now is not None and time > self.now + _CLOCKS_DIFFER
 
 
 @dataclass(slots=True)
@@ -56,12 +71,15 @@ class Ingested:
         Keys of all radar files looked at, by name.
     passed
         First radials of volumes outside the window, by the keys of their files.
+    wrong_clock
+        Why volumes were refused that were stamped in the future, by the keys of their files.
     """
 
     volumes: list[Volume] = field(default_factory=list)
     carried: list[CarriedScan] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     passed: dict[str, datetime] = field(default_factory=dict)
+    wrong_clock: dict[str, str] = field(default_factory=dict)
     stations: list[StationFile] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     duplicates: int = 0
@@ -107,16 +125,22 @@ def read_volumes(
     """Decode the files; refused ones are named with their cause and lose nothing of the others.
 
     Files that an earlier cycle made rain of are not decoded again, except each radar's newest:
-    more is made of that than rain. Nor are those whose volume is known to be of another time.
+    more is made of that than rain. Nor are those whose volume is known to be of another time, or
+    was stamped in the future when it came: it would be taken for news once its time has come.
     """
     keys = {file: file_key(file) for file in files}
     passed = {key for key, time in carried.passed.items() if not window.holds(time)}
     into.passed.update((key, carried.passed[key]) for key in keys.values() if key in passed)
     files = [file for file in files if keys[file] not in passed]
     known = {scan.file: scan for scan in carried.scans if window.holds(scan.time)}
+    wrong = carried.wrong_clock
     there: dict[Path, Volume | CarriedScan | Refused] = {
         file: known[key] for file in files if (key := keys[file]) in known
     }
+    for file in files:
+        if (key := keys[file]) is not None and key in wrong:
+            into.wrong_clock[key] = wrong[key]
+            there[file] = Refused(file, DataError(file.name, wrong[key]))
     with ThreadPoolExecutor(workers) as pool:
         fresh = [file for file in files if file not in there]
         there.update(zip(fresh, pool.map(lambda f: _attempt(f, sites), fresh), strict=True))
@@ -162,6 +186,13 @@ def _take(
     for file, outcome in outcomes:
         if isinstance(outcome, Refused):
             into.refused.append(outcome)
+        elif window.foretells(outcome.time):
+            cause = (
+                f"its radials are of {outcome.time:%Y-%m-%dT%H:%M:%SZ}, yet to come: clock wrong"
+            )
+            into.refused.append(Refused(file, DataError(file.name, cause)))
+            if file.name in into.files:
+                into.wrong_clock[into.files[file.name]] = cause
         elif not window.holds(outcome.time):
             if _NAME.match(file.name) is None or _misnamed(file.name, outcome.time):
                 cause = f"its radials are of {outcome.time:%Y-%m-%dT%H:%M:%SZ}: clock or name wrong"
