@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.radar.geometry import beam_height, ground_distance
+from jinghu.radar.geometry import gate_heights
 from jinghu.radar.polar import PolarSweep
 from jinghu.radar.qpe import PhaseProducts, QpeParams, smoothed_zdr
 
@@ -157,9 +157,11 @@ def zdr_check(
 def _rain(sweep: PolarSweep, antenna_m: float, params: ConsistencyParams) -> NDArray[np.bool_]:
     """Gates (ray, gate) of rain alone: below the melting layer, at sound ranges."""
     assert sweep.dual is not None
-    elevation, range_m = sweep.elevation_deg, sweep.range_m
-    height = [beam_height(ground_distance(r, elevation), elevation, antenna_m) for r in range_m]
-    sound = np.array(height) < QpeParams().freezing_level_m - 1000.0
+    range_m = sweep.range_m
+    sound = (
+        gate_heights(range_m, sweep.elevation_deg, antenna_m)
+        < QpeParams().freezing_level_m - 1000.0
+    )
     sound &= (range_m >= params.nearest_m) & (range_m <= params.farthest_m)
     with np.errstate(invalid="ignore"):
         return np.asarray(sound[None, :] & (sweep.dual.rhohv >= params.least_rhohv))

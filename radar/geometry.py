@@ -85,3 +85,15 @@ def ground_distance(slant_m: float, elevation_deg: float) -> float:
     a = EFFECTIVE_RADIUS_M
     elevation = np.radians(elevation_deg)
     return float(a * np.arctan2(slant_m * np.cos(elevation), a + slant_m * np.sin(elevation)))
+
+
+@numba.njit(cache=True)
+def gate_heights(
+    range_m: NDArray[np.float64], elevation_deg: float, antenna_m: float
+) -> NDArray[np.float64]:
+    """Height in m above mean sea level of the beam axis at slant ranges (gate,)."""
+    out = np.empty(len(range_m))
+    for gate in range(len(range_m)):
+        ground_m = ground_distance(range_m[gate], elevation_deg)
+        out[gate] = beam_height(ground_m, elevation_deg, antenna_m)
+    return out

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -178,37 +179,72 @@ def _dual(sweep: Sweep, order: NDArray[np.intp], factor: int) -> DualPol | None:
     zdr, rho, phi = (sweep.moments.get(name) for name in ("ZDR", "RHOHV", "PHIDP"))
     if not (_same_gates(zdr, z) and _same_gates(rho, z) and _same_gates(phi, z)):
         return None
-    turn = np.exp(1j * np.radians(phi.values()[order])).astype(np.complex64)
-    east, north = _mean_gates(turn.real, factor), _mean_gates(turn.imag, factor)
     return DualPol(
         _mean_gates(zdr.values()[order], factor),
         _mean_gates(rho.values()[order], factor),
-        np.asarray(np.degrees(np.arctan2(north, east)) % 360.0, np.float32),
+        _mean_direction(phi.values()[order], factor),
     )
 
 
+@numba.njit(cache=True, nogil=True)
 def _mean_gates(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean of neighbouring gates; missing where most of them are missing."""
-    n = values.shape[1] // factor
-    blocks = values[:, : n * factor].reshape(-1, n, factor)
-    known = np.isfinite(blocks)
-    count = known.sum(-1)
-    mean = np.where(known, blocks, 0).sum(-1) / np.maximum(count, 1)
-    return np.where(count * 2 >= factor, mean, np.nan).astype(np.float32)
+    n_rays, n = values.shape[0], values.shape[1] // factor
+    out = np.full((n_rays, n), np.float32(np.nan))
+    for ray in range(n_rays):
+        for block in range(n):
+            total, count = 0.0, 0
+            for value in values[ray, block * factor : (block + 1) * factor]:
+                if np.isfinite(value):
+                    total += value
+                    count += 1
+            if count > 0 and count * 2 >= factor:
+                out[ray, block] = total / count
+    return out
 
 
+@numba.njit(cache=True, nogil=True)
+def _mean_direction(angle_deg: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Direction of neighbouring gates, 0 to 360; missing where most of them are missing."""
+    n_rays, n = angle_deg.shape[0], angle_deg.shape[1] // factor
+    out = np.full((n_rays, n), np.float32(np.nan))
+    for ray in range(n_rays):
+        for block in range(n):
+            north, east, count = 0.0, 0.0, 0
+            for angle in angle_deg[ray, block * factor : (block + 1) * factor]:
+                if np.isfinite(angle):
+                    turn = np.radians(np.float64(angle))
+                    north += np.sin(turn)
+                    east += np.cos(turn)
+                    count += 1
+            if count > 0 and count * 2 >= factor:
+                out[ray, block] = np.degrees(np.arctan2(north, east)) % 360.0
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
 def _coarsen_gates(dbz: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean of neighbouring gates in linear Z; missing where most of them are missing."""
     if factor == 1:
         return dbz
-    n = dbz.shape[1] // factor
-    blocks = 10.0 ** (dbz[:, : n * factor].reshape(-1, n, factor) / 10.0)
-    known = np.isfinite(blocks)
-    total = np.where(known, blocks, 0).sum(-1)
-    count = known.sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = 10.0 * np.log10(total / count)
-    return np.where(count * 2 >= factor, np.maximum(mean, DRY_DBZ), np.nan).astype(np.float32)
+    n_rays, n = dbz.shape[0], dbz.shape[1] // factor
+    dry_z = 10.0 ** (DRY_DBZ / 10.0)  # of most gates: no power of ten for each of them
+    out = np.full((n_rays, n), np.float32(np.nan))
+    for ray in range(n_rays):
+        for block in range(n):
+            total, count, dry = 0.0, 0, 0
+            for value in dbz[ray, block * factor : (block + 1) * factor]:
+                if value == DRY_DBZ:
+                    dry += 1
+                elif np.isfinite(value):
+                    total += 10.0 ** (value / 10.0)
+                    count += 1
+            if count > 0 and (count + dry) * 2 >= factor:
+                mean = 10.0 * np.log10((total + dry * dry_z) / (count + dry))
+                out[ray, block] = max(mean, DRY_DBZ)
+            elif dry > 0 and dry * 2 >= factor:
+                out[ray, block] = DRY_DBZ
+    return out
 
 
 def _velocity_on(

@@ -8,7 +8,7 @@ from scipy.ndimage import uniform_filter
 
 from jinghu.grid.fields import Method
 from jinghu.radar.attenuation import ATTENUATION, Attenuation, attenuation, corrected
-from jinghu.radar.geometry import beam_height, ground_distance
+from jinghu.radar.geometry import gate_heights
 from jinghu.radar.phidp import Phase, PhaseParams, process
 from jinghu.radar.polar import PolarSweep
 from jinghu.radar.rain_type import RainTypeParams, convective
@@ -222,9 +222,6 @@ def smoothed_zdr(sweep: PolarSweep, params: QpeParams) -> NDArray[np.float32]:
 
 def _in_rain(sweep: PolarSweep, antenna_m: float, params: QpeParams) -> NDArray[np.bool_]:
     """Mark gates (gate,) below the melting layer; they come first."""
-    elevation = sweep.elevation_deg
-    heights = [
-        beam_height(ground_distance(r, elevation), elevation, antenna_m) for r in sweep.range_m
-    ]
-    below = np.array(heights) < params.freezing_level_m - 500.0
+    heights = gate_heights(sweep.range_m, sweep.elevation_deg, antenna_m)
+    below = heights < params.freezing_level_m - 500.0
     return np.asarray(np.logical_and.accumulate(below))
