@@ -46,8 +46,8 @@ function warningCard(feature, counties, chosen, choose) {
     el("div", { class: "counts" },
       el("span", {}, both(`${cells} 个网格`, "cells")),
       el("span", {}, both(`应知 ${people} 人`, "to be told")),
-      el("span", {}, both(`已送达 ${p.deliveries.SENT ?? 0}`, "sent")),
-      el("span", {}, both(`已答复 ${sum(p.answers, ANSWERED)}`, "answered"))),
+      el("span", {}, both(`本次新送达 ${p.deliveries.SENT ?? 0}`, "sent anew")),
+      el("span", {}, both(`累计答复 ${sum(p.answers, ANSWERED)}`, "answered in all"))),
   );
 }
 
