@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -10,26 +11,40 @@ from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs, check
 
 
-def step_amounts(rates_mm_h: NDArray[np.float32], step: timedelta) -> NDArray[np.float32]:
-    """Rain in each step between consecutive rates (trapezoid rule).
+def block_amounts(
+    rates_mm_h: NDArray[np.float32], part: timedelta, factor: int, parts: int = 1
+) -> NDArray[np.float32]:
+    """Rain in each step, from rates several times in it, over blocks of cells.
 
     Parameters
     ----------
     rates_mm_h
-        (n, y, x) rates at the ends of the steps; NaN = missing.
-    step
+        (n, y, x) rates at the ends of the parts; NaN = missing.
+    part
         Time between two of them.
+    factor
+        Cells along and across a block.
+    parts
+        Parts of a step, which divide n - 1.
 
     Returns
     -------
-    (n - 1, y, x) amounts in mm, right-labelled; NaN where both ends are missing, the known end
-    where one is.
+    ((n - 1) / parts, y / factor, x / factor) amounts in mm, right-labelled. Within a part the
+    trapezoid rule, or the known end where one is missing; cells missing at both ends are left out
+    of the mean of the block. A step is missing in a block where one of its parts is.
+
+    Raises
+    ------
+    ConfigError
+        Where the blocks do not cover the field, or the parts are not whole steps.
     """
-    hours = np.float32(step / timedelta(hours=1))
-    first, last = rates_mm_h[:-1], rates_mm_h[1:]
-    mean = 0.5 * (first + last)
-    known = np.where(np.isnan(first), last, first)
-    return (np.where(np.isnan(mean), known, mean) * hours).astype(np.float32)
+    shape = _blocks(rates_mm_h.shape, factor)
+    if (len(rates_mm_h) - 1) % parts:
+        raise ConfigError(f"{len(rates_mm_h)} rates are not the ends of steps of {parts} parts")
+    out = np.empty(((len(rates_mm_h) - 1) // parts, *shape), np.float32)
+    rates = np.ascontiguousarray(rates_mm_h, np.float32)
+    _block_amounts(rates, part / timedelta(hours=1), factor, parts, out)
+    return out
 
 
 def coarsen_mean(field: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -38,15 +53,68 @@ def coarsen_mean(field: NDArray[np.float32], factor: int) -> NDArray[np.float32]
     Missing cells are left out of the mean; a block without any value is NaN. ConfigError where
     the blocks do not cover the field.
     """
-    *lead, ny, nx = field.shape
+    shape = _blocks(field.shape, factor)
+    planes = np.ascontiguousarray(field, np.float32).reshape(-1, *field.shape[-2:])
+    out = np.empty((len(planes), *shape), np.float32)
+    _block_means(planes, factor, out)
+    return out.reshape(*field.shape[:-2], *shape)
+
+
+def _blocks(shape: tuple[int, ...], factor: int) -> tuple[int, int]:
+    ny, nx = shape[-2:]
     if ny % factor or nx % factor:
         raise ConfigError(f"a field of {ny} x {nx} cells cannot be coarsened by {factor}")
-    blocks = field.reshape(*lead, ny // factor, factor, nx // factor, factor)
-    valid = np.isfinite(blocks)
-    count = valid.sum((-3, -1))
-    total = np.where(valid, blocks, 0).sum((-3, -1), dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, total / count, np.nan).astype(np.float32)
+    return ny // factor, nx // factor
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _block_amounts(
+    rates: NDArray[np.float32], hours: float, factor: int, parts: int, out: NDArray[np.float32]
+) -> None:
+    steps, ny, nx = out.shape
+    for j in numba.prange(ny):
+        total, known = np.empty(nx), np.empty(nx)
+        for k in range(steps * parts):
+            total[:], known[:] = 0, 0
+            for row in range(j * factor, (j + 1) * factor):
+                _add_trapezoids(rates[k, row], rates[k + 1, row], factor, total, known)
+            for i in range(nx):
+                amount = np.float32(total[i] / known[i] * hours)
+                out[k // parts, j, i] = amount if k % parts == 0 else out[k // parts, j, i] + amount
+
+
+@numba.njit(inline="always")
+def _add_trapezoids(
+    first: NDArray[np.float32],
+    last: NDArray[np.float32],
+    factor: int,
+    total: NDArray[np.float64],
+    known: NDArray[np.float64],
+) -> None:
+    """Add the mean rates of a row of cells to the totals and counts of its blocks."""
+    for i in range(len(total)):
+        for c in range(i * factor, (i + 1) * factor):
+            a, b = first[c], last[c]
+            mean = np.float32(0.5) * ((b if np.isnan(a) else a) + (a if np.isnan(b) else b))
+            if not np.isnan(mean):
+                total[i] += mean
+                known[i] += 1
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _block_means(planes: NDArray[np.float32], factor: int, out: NDArray[np.float32]) -> None:
+    n, ny, nx = out.shape
+    for at in numba.prange(n * ny):
+        k, j = at // ny, at % ny
+        for i in range(nx):
+            total, known = 0.0, 0
+            for row in range(j * factor, (j + 1) * factor):
+                for c in range(i * factor, (i + 1) * factor):
+                    value = planes[k, row, c]
+                    if np.isfinite(value):
+                        total += value
+                        known += 1
+            out[k, j, i] = total / known if known else np.nan
 
 
 def window_amounts(

@@ -76,13 +76,110 @@ def advect(
 
 def motion_array(motion: xr.Dataset, per_seconds: float) -> NDArray[np.float32]:
     """Return (2, y, x) motion in cells per ``per_seconds`` from a Dataset in m s-1."""
-    dx = float(motion["x"][1] - motion["x"][0])
-    dy = float(motion["y"][1] - motion["y"][0])
+    x, y = motion["x"].values, motion["y"].values
+    dx, dy = float(x[1] - x[0]), float(y[1] - y[0])
     scaled = [
         motion["motion_x"].values * per_seconds / dx,
         motion["motion_y"].values * per_seconds / dy,
     ]
     return np.stack(scaled).astype(np.float32)
+
+
+def advect_together(
+    fields: NDArray[np.float32],
+    kinds: NDArray[np.uint8],
+    motion: NDArray[np.float32],
+    step: float,
+    *,
+    substeps: int,
+    outside: tuple[NDArray[np.float32], int],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Move fields of one time by one step, with flags that must not be interpolated.
+
+    The trajectories are followed once for all, and only where they can reach what is known.
+
+    Parameters
+    ----------
+    fields
+        (m, y, x); each is interpolated as `advect` does it.
+    kinds
+        (y, x) flags; the nearest is taken.
+    motion
+        (2, y, x) cells per unit of ``step``.
+    step
+        Time to move by; negative moves back in time.
+    substeps
+        Midpoint steps of the trajectory.
+    outside
+        Values (m,) and flag of what comes from beyond the edge; they are also what stands for
+        nothing within it.
+
+    Returns
+    -------
+    (m, y, x) and (y, x).
+    """
+    beyond, no_kind = outside
+    values = np.empty_like(fields)
+    values[:] = beyond[:, None, None]
+    moved = np.full(kinds.shape, no_kind, np.uint8)
+    known = (kinds != no_kind) | _differs(fields, beyond).any(axis=0)
+    if not known.any():
+        return values, moved
+    reach = int(np.ceil(np.abs(motion).max() * abs(step))) + 2
+    (top, bottom), (left, right) = (_around(known.any(axis), reach) for axis in (1, 0))
+    u, v = np.ascontiguousarray(motion, np.float32).reshape(2, -1)
+    _advect_together(
+        fields.reshape(len(fields), -1),
+        kinds.ravel(),
+        (u, v),
+        np.full(substeps, step / substeps, np.float32),
+        (top, bottom, left, right),
+        beyond,
+        values,
+        moved,
+    )
+    return values, moved
+
+
+def _differs(fields: NDArray[np.float32], beyond: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where fields (m, y, x) are not the values (m,), of which some may be NaN."""
+    other = beyond[:, None, None]
+    return np.where(np.isnan(other), ~np.isnan(fields), fields != other)
+
+
+def _around(known: NDArray[np.bool_], reach: int) -> tuple[int, int]:
+    """First and one past the last place that is known, wider by ``reach``."""
+    at = np.flatnonzero(known)
+    return max(int(at[0]) - reach, 0), min(int(at[-1]) + 1 + reach, len(known))
+
+
+@numba.njit(cache=True, parallel=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+def _advect_together(
+    fields: NDArray[np.float32],
+    kinds: NDArray[np.uint8],
+    motion: tuple[NDArray[np.float32], NDArray[np.float32]],
+    parts: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    beyond: NDArray[np.float32],
+    values: NDArray[np.float32],
+    moved: NDArray[np.uint8],
+) -> None:
+    """Fill ``values`` and ``moved`` within a box of rows and columns."""
+    u, v = motion
+    ny, nx = moved.shape
+    top, bottom, left, right = box
+    for row in numba.prange(top, bottom):
+        x, y = np.arange(left, right).astype(np.float32), np.full(right - left, np.float32(row))
+        here = slice(row * nx + left, row * nx + right)
+        mx, my = u[here].copy(), v[here].copy()
+        for part in range(len(parts)):
+            _follow(u, v, x, y, mx, my, parts[part], ny, nx)
+        for m in range(len(fields)):
+            _sample(fields[m], x, y, values[m, row, left:right], ny, nx, beyond[m], True)
+        for c in range(right - left):
+            i, j = round(x[c]), round(y[c])
+            if 0 <= i < nx and 0 <= j < ny:
+                moved[row, left + c] = kinds[j * nx + i]
 
 
 def source_cells(
@@ -169,11 +266,11 @@ def _follow(
 ) -> None:
     """One midpoint step of a row, in place; ``mx``, ``my`` hold the motion where it stands."""
     half = np.float32(0.5) * dt
-    for c in range(nx):
+    for c in range(len(x)):
         at, fx, fy = _place(x[c] - half * mx[c], y[c] - half * my[c], ny, nx)
         x[c] -= dt * _bilinear(u, at, fx, fy, nx)
         y[c] -= dt * _bilinear(v, at, fx, fy, nx)
-    for c in range(nx):
+    for c in range(len(x)):
         at, fx, fy = _place(x[c], y[c], ny, nx)
         mx[c] = _bilinear(u, at, fx, fy, nx)
         my[c] = _bilinear(v, at, fx, fy, nx)
@@ -192,14 +289,14 @@ def _sample(
 ) -> None:
     """Bilinear values of a row of points, over the known cells of the four around each."""
     last_x, last_y, zero = np.float32(nx - 1), np.float32(ny - 1), np.float32(0)
-    for c in range(nx):
+    for c in range(len(x)):
         at, fx, fy = _place(x[c], y[c], ny, nx)
         value = _bilinear(field, at, fx, fy, nx)
         inside = (x[c] >= zero) & (x[c] <= last_x) & (y[c] >= zero) & (y[c] <= last_y)
         out[c] = value if inside else outside
     if not holes:
         return
-    for c in range(nx):
+    for c in range(len(x)):
         inside = (x[c] >= zero) & (x[c] <= last_x) & (y[c] >= zero) & (y[c] <= last_y)
         if inside and np.isnan(out[c]):
             at, fx, fy = _place(x[c], y[c], ny, nx)

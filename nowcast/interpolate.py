@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.grid.advection import advect
 from jinghu.grid.errors import ConfigError
+from jinghu.nowcast.trajectories import follow, nodes_of, sample
+
+_SPACING = 8  # cells between the nodes at which trajectories are followed: motion is smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,43 @@ def _moved(
 ) -> NDArray[np.float32]:
     """Move a field to each time, forward and backward."""
     seconds = np.array([(t - field.time).total_seconds() for t in times])
-    out = np.empty((len(times), *field.rate_mm_h.shape), np.float32)
+    nodes = nodes_of(motion_per_s, _SPACING)
+    away = np.zeros((len(times), *nodes.shape), np.float32)
     after = np.flatnonzero(seconds >= 0)
     before = np.flatnonzero(seconds < 0)[::-1]
     for chosen in (after, before):
-        if chosen.size:
-            steps = seconds[chosen]
-            out[chosen] = advect(field.rate_mm_h, motion_per_s, steps, substeps=_substeps(steps))
+        away[chosen] = _trajectories(nodes, seconds[chosen])
+    out = np.empty((len(times), *field.rate_mm_h.shape), np.float32)
+    rate = np.ascontiguousarray(field.rate_mm_h, np.float32)
+    _sample_all(rate, away, _SPACING, bool(np.isnan(rate).any()), out)
     return out
+
+
+def _trajectories(nodes: NDArray[np.float32], seconds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Cells (time, 2, node, node) from each node to where its air came from; midpoint rule."""
+    away = np.zeros(nodes.shape, np.float32)
+    out = np.empty((len(seconds), *nodes.shape), np.float32)
+    still, workspace = np.zeros_like(away), np.empty_like(away)
+    substeps = _substeps(seconds) if seconds.size else 1
+    for k, part in enumerate(np.diff(seconds, prepend=0.0) / substeps):
+        moved = nodes * np.float32(part)
+        for _ in range(substeps):
+            follow(moved, still, 0.0, 0.0, _SPACING, away, workspace)
+        out[k] = away
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def _sample_all(
+    field: NDArray[np.float32],
+    away: NDArray[np.float32],
+    spacing: int,
+    holes: bool,
+    out: NDArray[np.float32],
+) -> None:
+    """Value of a field at the start of every trajectory of every time; missing beyond the edge."""
+    for k in numba.prange(len(away)):
+        sample(field, away[k], spacing, np.nan, holes, out[k])
 
 
 def _substeps(steps: NDArray[np.float64]) -> int:

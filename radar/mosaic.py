@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from jinghu.grid.advection import advect, motion_array
+from jinghu.grid.advection import advect_together, motion_array
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.times import from_numpy, to_numpy
-from jinghu.radar.moved import SUBSTEP_S, cells_before, gathered
+from jinghu.radar.moved import SUBSTEP_S
 
 NO_RADAR = 255  # of ``source_radar``
 
@@ -59,71 +60,67 @@ def mosaic(
     shape = rains[0]["rainfall_rate"].shape
     if any(r["rainfall_rate"].shape != shape for r in rains):
         raise ConfigError("the radars of a mosaic must be on one grid")
-    moved = [_brought_to(rain, time, motion, params) for rain in rains]
-    rates = np.stack([m[0] for m in moved])
-    weights = np.stack([m[1] for m in moved])
-    ages = np.array([_age_s(rain, time) for rain in rains], np.float32)
-    seen = np.isfinite(rates)
-    weights = np.where(seen, weights, 0)
-    total = weights.sum(0)
-    with np.errstate(invalid="ignore"):
-        rate = (weights * np.where(seen, rates, 0)).sum(0, dtype=np.float64) / total
-    any_seen = np.asarray(seen.any(0))
-    newest = np.where(weights > 0.05 * weights.max(0), ages[:, None, None], np.inf).min(0)
-    quality = np.where(seen, np.stack([m[2] for m in moved]), 0).max(0)
+    per_second = None if motion is None else motion_array(motion, 1.0)
+    moved = [_brought_to(rain, time, per_second) for rain in rains]
+    seconds = np.array([_seconds_until(rain, time) for rain in rains])
+    usual = np.array([_usual(rain["method"].values) for rain in rains], np.uint8)
+    blocked = np.any([rain["state"].values == State.BLOCKED for rain in rains], axis=0)
+    found = _nothing(shape)
+    _merge(
+        (np.stack([m[0] for m in moved]), np.stack([m[1] for m in moved])),
+        (seconds.astype(np.float32), usual, blocked),
+        np.array([params.floor, params.sharpness, params.age_weight_s, params.stale_after_s]),
+        found,
+    )
+    rate, quality, age, state, source, method, count = found
+    codes = [str(rain.attrs["radar"]) for rain in rains]
+    places = np.array([*(sorted(codes).index(code) for code in codes), NO_RADAR], np.uint8)
+    dims = ("y", "x")
+    of_source = attrs("source_radar") | source_flags(codes)
     return xr.Dataset(
         {
-            "rainfall_rate": _field("rainfall_rate", np.where(any_seen, rate, np.nan)),
-            "quality": _field("quality", np.where(any_seen, quality, 0)),
-            "age": _field("age", np.where(any_seen, newest, np.nan)),
-            "state": (("y", "x"), _states(rains, rate, any_seen, newest, params), attrs("state")),
-            "source_radar": _sources(rains, weights, any_seen),
-            "method": (("y", "x"), _methods(rains, weights, time, motion), attrs("method")),
-            "radar_count": (("y", "x"), seen.sum(0).astype(np.uint8), attrs("radar_count")),
+            "rainfall_rate": (dims, rate, attrs("rainfall_rate")),
+            "quality": (dims, quality, attrs("quality")),
+            "age": (dims, age, attrs("age")),
+            "state": (dims, state, attrs("state")),
+            "source_radar": (dims, places[source], of_source),
+            "method": (dims, method, attrs("method")),
+            "radar_count": (dims, count, attrs("radar_count")),
         },
         coords={
             "time": to_numpy(time),
             **{name: rains[0][name] for name in ("x", "y", "lat", "lon", "crs")},
         },
-        attrs={"radars": " ".join(sorted(str(r.attrs["radar"]) for r in rains))},
+        attrs={"radars": " ".join(sorted(codes))},
     )
 
 
-def _sources(
-    rains: Sequence[xr.Dataset], weights: NDArray[np.float32], any_seen: NDArray[np.bool_]
-) -> tuple[tuple[str, str], NDArray[np.uint8], dict[str, object]]:
-    """Place, among the sorted codes, of the radar that weighs most in each cell."""
-    codes = [str(rain.attrs["radar"]) for rain in rains]
-    places = np.array([sorted(codes).index(code) for code in codes], np.uint8)
-    found = np.where(any_seen, places[weights.argmax(axis=0)], NO_RADAR).astype(np.uint8)
-    return ("y", "x"), found, attrs("source_radar") | source_flags(codes)
+_Merged = tuple[
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+    NDArray[np.uint8],
+]
 
 
-def _methods(
-    rains: Sequence[xr.Dataset],
-    weights: NDArray[np.float32],
-    time: datetime,
-    motion: xr.Dataset | None,
-) -> NDArray[np.uint8]:
-    """How the rain of the radar that weighs most was made, moved along with it.
+def _nothing(shape: tuple[int, ...]) -> _Merged:
+    """Room for rate, quality, age, state, place of the radar, method and count."""
+    of_rate, of_quality, of_age = (np.empty(shape, np.float32) for _ in range(3))
+    state, source, method, count = (np.empty(shape, np.uint8) for _ in range(4))
+    return of_rate, of_quality, of_age, state, source, method, count
 
-    A cell at the rim of an echo that was interpolated has a rate where its nearest source has none:
-    there the method is the radar's commonest.
+
+def _usual(made: NDArray[np.uint8]) -> int:
+    """Commonest method of a scan.
+
+    It stands for cells at the rim of an echo, where rain that was interpolated has a rate and its
+    nearest source has none.
     """
-    chosen = weights.argmax(axis=0)
-    found = np.full(chosen.shape, Method.NONE, np.uint8)
-    for k, rain in enumerate(rains):
-        mine = (chosen == k) & (weights[k] > 0)
-        made = rain["method"].values
-        counts = np.bincount(made[made != Method.NONE], minlength=1)
-        usual = np.uint8(counts.argmax() if counts.any() else Method.Z)
-        if np.count_nonzero(counts) > 1:  # the trajectories are worth their time
-            at = cells_before(motion, from_numpy(rain["time"].values), time)
-            moved = gathered(made, at, Method.NONE)
-            found[mine] = np.where(moved == Method.NONE, usual, moved)[mine]
-        else:
-            found[mine] = usual
-    return found
+    counts = np.bincount(made[made != Method.NONE], minlength=1)
+    return int(counts.argmax()) if counts.any() else int(Method.Z)
 
 
 def source_flags(codes: Sequence[str]) -> dict[str, object]:
@@ -132,47 +129,94 @@ def source_flags(codes: Sequence[str]) -> dict[str, object]:
     return {"flag_values": values, "flag_meanings": " ".join([*sorted(codes), "none"])}
 
 
-def _field(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, str], object, object]:
-    return ("y", "x"), values.astype(np.float32), attrs(name)
-
-
-def _age_s(rain: xr.Dataset, time: datetime) -> float:
-    """Age in s of the rain at the time of the mosaic; a scan after it has none."""
-    return max(_seconds_until(rain, time), 0.0)
-
-
 def _seconds_until(rain: xr.Dataset, time: datetime) -> float:
     return float((time - from_numpy(rain["time"].values)).total_seconds())
 
 
 def _brought_to(
-    rain: xr.Dataset, time: datetime, motion: xr.Dataset | None, params: MosaicParams
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Rate, weight and quality of one radar at the time of the mosaic."""
-    rate = rain["rainfall_rate"].values
-    quality = rain["quality"].values
+    rain: xr.Dataset, time: datetime, per_second: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Rate and quality (2, y, x), and method, of one radar at the time of the mosaic."""
+    fields = np.stack([rain["rainfall_rate"].values, rain["quality"].values]).astype(np.float32)
+    made = rain["method"].values
     seconds = _seconds_until(rain, time)
-    if motion is not None and seconds:
-        substeps = int(np.ceil(abs(seconds) / SUBSTEP_S))
-        per_second = motion_array(motion, 1.0)
-        rate = advect(rate, per_second, [seconds], substeps=substeps)[0]
-        quality = advect(quality, per_second, [seconds], substeps=substeps, outside=0.0)[0]
-    freshness = np.float32(np.exp(-abs(seconds) / params.age_weight_s))
-    weight = np.maximum(quality, params.floor) ** params.sharpness * freshness
-    return rate, weight.astype(np.float32), (quality * freshness).astype(np.float32)
+    if per_second is None or not seconds:
+        return fields, made
+    return advect_together(
+        fields,
+        made,
+        per_second,
+        seconds,
+        substeps=int(np.ceil(abs(seconds) / SUBSTEP_S)),
+        outside=(np.array([np.nan, 0.0], np.float32), int(Method.NONE)),
+    )
 
 
-def _states(
-    rains: Sequence[xr.Dataset],
-    rate: NDArray[np.float64],
-    seen: NDArray[np.bool_],
-    newest_s: NDArray[np.float32],
-    params: MosaicParams,
-) -> NDArray[np.uint8]:
-    """State of every cell: what it rests on, or why there is nothing."""
-    blocked = np.any([r["state"].values == State.BLOCKED for r in rains], axis=0)
-    with np.errstate(invalid="ignore"):
-        state = np.where(rate >= 0.1, State.WET, State.DRY)
-    state = np.where(newest_s > params.stale_after_s, State.STALE, state)
-    nothing = np.where(blocked, State.BLOCKED, State.MISSING)
-    return np.where(seen, state, nothing).astype(np.uint8)
+_MISSING, _DRY, _WET = int(State.MISSING), int(State.DRY), int(State.WET)
+_BLOCKED, _STALE = int(State.BLOCKED), int(State.STALE)
+_NO_METHOD = int(Method.NONE)
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _merge(
+    scans: tuple[NDArray[np.float32], NDArray[np.uint8]],
+    about: tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]],
+    params: NDArray[np.float64],
+    out: _Merged,
+) -> None:
+    """Weigh the radars of every cell against one another.
+
+    Parameters
+    ----------
+    scans
+        Rate and quality (radar, 2, y, x); method (radar, y, x).
+    about
+        Seconds since each scan; its usual method; where a beam is blocked (y, x).
+    params
+        Floor, sharpness, e-folding age and age of staleness, as of `MosaicParams`.
+    out
+        Rate, quality, age, state, place of the radar that weighs most (their
+        number where there is none), method, count.
+    """
+    fields, methods = scans
+    seconds, usual, blocked = about
+    floor, sharpness, age_weight_s, stale_after_s = params
+    rate, quality, age, state, source, method, count = out
+    n, _, ny, nx = fields.shape
+    fresh = np.exp(-np.abs(seconds) / np.float32(age_weight_s))
+    for row in numba.prange(ny):
+        weights = np.empty(n, np.float32)
+        for col in range(nx):
+            total, rain, best, most = np.float32(0), 0.0, np.float32(0), np.float32(-1)
+            chosen, seen = -1, 0
+            for k in range(n):
+                value, good = fields[k, 0, row, col], fields[k, 1, row, col]
+                weights[k] = 0
+                if np.isnan(value):
+                    continue
+                seen += 1
+                weights[k] = max(good, np.float32(floor)) ** np.float32(sharpness) * fresh[k]
+                total += weights[k]
+                rain += weights[k] * value
+                best = max(best, good * fresh[k])
+                if weights[k] > most:
+                    most, chosen = weights[k], k
+            count[row, col], quality[row, col] = seen, best
+            if seen == 0:
+                rate[row, col], age[row, col] = np.nan, np.nan
+                state[row, col] = _BLOCKED if blocked[row, col] else _MISSING
+                source[row, col], method[row, col] = np.uint8(n), _NO_METHOD
+                continue
+            newest = np.float32(np.inf)
+            for k in range(n):
+                if weights[k] > np.float32(0.05) * most:
+                    newest = min(newest, max(seconds[k], np.float32(0)))
+            mean = rain / total
+            rate[row, col], age[row, col] = mean, newest
+            made = methods[chosen, row, col]
+            method[row, col] = usual[chosen] if made == _NO_METHOD else made
+            source[row, col] = chosen
+            if newest > stale_after_s:
+                state[row, col] = _STALE
+            else:
+                state[row, col] = _WET if mean >= 0.1 else _DRY

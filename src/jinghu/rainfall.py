@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jinghu.analysis import Analysis
 from jinghu.configs.settings import Settings
-from jinghu.grid.accumulation import coarsen_mean, step_amounts
+from jinghu.grid.accumulation import block_amounts
 from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.history import empty_history, fitted_to_hour, recorded, rolled
@@ -147,8 +147,7 @@ def _refined(times: Sequence[datetime], step: timedelta) -> list[datetime]:
 
 def _amounts(rates: NDArray[np.float32], step: timedelta, factor: int) -> NDArray[np.float32]:
     """Step amounts on the product grid from refined rates on the working grid."""
-    parts = coarsen_mean(step_amounts(rates, step / _SUBSTEPS), factor)
-    return np.asarray(parts.reshape(-1, _SUBSTEPS, *parts.shape[1:]).sum(axis=1))
+    return block_amounts(rates, step / _SUBSTEPS, factor, _SUBSTEPS)
 
 
 def _hour_end(time: datetime, settings: Settings) -> datetime:

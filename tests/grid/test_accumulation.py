@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from jinghu.grid.accumulation import coarsen_mean, step_amounts, window_amounts
+from jinghu.grid.accumulation import block_amounts, coarsen_mean, window_amounts
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs
 
@@ -19,9 +19,26 @@ RAIN_OR_MISSING = st.one_of(RAIN, st.just(NAN))
 def test_trapezoids_of_rates():
     """0, 10, 20 mm/h every 6 min: 0.5 and 1.5 mm; a missing end takes the value of the other."""
     rates = np.array([[0, NAN, NAN], [10, 10, NAN], [20, NAN, NAN]], np.float32)[:, None]
-    amounts = step_amounts(rates, timedelta(minutes=6))
+    amounts = block_amounts(rates, timedelta(minutes=6), 1)
     np.testing.assert_allclose(amounts[:, 0], [[0.5, 1.0, NAN], [1.5, 1.0, NAN]])
     assert amounts.dtype == np.float32
+    whole = block_amounts(rates, timedelta(minutes=6), 1, parts=2)
+    np.testing.assert_allclose(whole[:, 0], [[2.0, 2.0, NAN]])
+
+
+@settings(deadline=None, max_examples=50)
+@given(hnp.arrays(np.float32, (5, 4, 6), elements=RAIN_OR_MISSING))
+def test_amounts_of_blocks_are_means_of_those_of_cells(rates):
+    """A step is missing where one of its parts is."""
+    cells = block_amounts(rates, timedelta(minutes=3), 1)
+    wanted = coarsen_mean(cells, 2).reshape(2, 2, 2, 3).sum(axis=1)
+    found = block_amounts(rates, timedelta(minutes=3), 2, parts=2)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_parts_must_be_whole_steps():
+    with pytest.raises(ConfigError, match="5 rates are not the ends of steps of 3 parts"):
+        block_amounts(np.zeros((5, 2, 2), np.float32), timedelta(minutes=2), 1, parts=3)
 
 
 @settings(deadline=None, max_examples=50)
