@@ -12,7 +12,7 @@ from tests.conftest import STEP, TIME, write_inputs
 import jinghu.cycle
 from jinghu.carried import Carried, Making, from_dataset, load_carried, makings, to_dataset
 from jinghu.cycle import CycleInputs, run_cycle
-from jinghu.grid.store import Store, write_zarr
+from jinghu.grid.store import Store
 from jinghu.radar.monitor import Correction
 
 
@@ -78,8 +78,8 @@ def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
     spec, making = inputs.grid.working(), Making(makings(inputs), {})
     carried = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
     assert {scan.radar for scan in carried.scans} == {"ZSIM1", "ZSIM3", "ZSIM4"}
-    write_zarr(tmp_path / "again.zarr", to_dataset(carried, spec))
-    with xr.open_zarr(tmp_path / "again.zarr") as kept:
+    to_dataset(carried, spec).to_netcdf(tmp_path / "again.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "again.nc", engine="netcdf4") as kept:
         found = from_dataset(kept.load(), spec)
         assert found.passed == carried.passed
         for one, again in zip(carried.scans, found.scans, strict=True):
@@ -144,6 +144,6 @@ def test_a_volume_stamped_in_the_future_is_refused_for_good(inputs, first, tmp_p
 def test_a_state_without_scans_is_kept(inputs, tmp_path):
     spec = inputs.grid.working()
     known = Carried([], {"a 1 2": TIME}, {"b 1 2": "clock wrong"})
-    write_zarr(tmp_path / "state.zarr", to_dataset(known, spec))
-    with xr.open_zarr(tmp_path / "state.zarr") as kept:
+    to_dataset(known, spec).to_netcdf(tmp_path / "state.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "state.nc", engine="netcdf4") as kept:
         assert from_dataset(kept.load(), spec) == known

@@ -202,7 +202,7 @@ def made_scans(
 def to_dataset(carried: Carried, spec: GridSpec) -> xr.Dataset:
     """All of it as one Dataset, to be kept as state.
 
-    Texts go into attributes: Zarr has no settled type for arrays of them.
+    Texts go into attributes: they belong to no dimension.
     """
     scans = carried.scans
     rains = [one.rain for one in scans]

@@ -60,21 +60,20 @@ def test_a_repeated_cycle_keeps_its_state(three):
     assert saved(three) == CYCLES[1:]
 
 
-def chunk(store, cycle):
-    folder = store.root / "state" / cycle / "soil.zarr"
-    return max(folder.rglob("c/*"), key=lambda p: p.stat().st_size)
+def file(store, cycle):
+    return store.root / "state" / cycle / "soil.nc"
 
 
-def flip(file):
-    content = bytearray(file.read_bytes())
+def flip(path):
+    content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    path.write_bytes(content)
 
 
 DAMAGE = {
-    "flipped byte": lambda store: flip(chunk(store, CYCLES[2])),
-    "cut": lambda store: chunk(store, CYCLES[2]).write_bytes(b""),
-    "lost chunk": lambda store: chunk(store, CYCLES[2]).unlink(),
+    "flipped byte": lambda store: flip(file(store, CYCLES[2])),
+    "cut": lambda store: file(store, CYCLES[2]).write_bytes(b""),
+    "lost": lambda store: file(store, CYCLES[2]).unlink(),
     "no checksums": lambda store: (store.root / "state" / CYCLES[2] / "sha256.json").unlink(),
     "no JSON": lambda store: (store.root / "state" / CYCLES[2] / "sha256.json").write_text("{"),
 }
@@ -93,7 +92,7 @@ def test_a_damaged_state_is_passed_over_by_name(three, kind):
 def test_with_all_damaged_it_is_a_cold_start(three):
     told: list[str] = []
     for cycle in CYCLES[1:]:
-        flip(chunk(three, cycle))
+        flip(file(three, cycle))
     assert load_state(three, NEXT, "soil", report=told.append) is None
     assert len(told) == 2
 
