@@ -50,7 +50,9 @@ def system_offset(
     early = good & (order <= first) & (order[:, -1:] >= first)
     if not early.any():
         return float("nan")
-    turn = np.where(early, np.exp(1j * np.radians(np.where(early, phidp_deg, 0))), 0).sum(axis=1)
+    ray, gate = np.nonzero(early)
+    turn = np.zeros(len(good), np.complex128)
+    np.add.at(turn, ray, np.exp(1j * np.radians(phidp_deg[ray, gate])))
     turn = turn[early.any(axis=1)]
     middle = np.angle((turn / np.maximum(np.abs(turn), 1e-9)).sum())
     off = np.angle(turn * np.exp(-1j * middle))
@@ -75,18 +77,40 @@ def unfold(
     """
     n_rays, n_gates = phidp_deg.shape
     out = np.full((n_rays, n_gates), np.float32(np.nan))
+    last, ordered = np.empty(5, np.float32), np.empty(5, np.float32)
     for ray in range(n_rays):
-        last = np.zeros(5, np.float32)
+        last[:], ordered[:], oldest = 0, 0, 0
         for gate in range(n_gates):
             if not good[ray, gate] or np.isnan(phidp_deg[ray, gate]):
                 continue
             value = phidp_deg[ray, gate] - offset_deg
-            reference = np.median(last)
-            value -= 360.0 * np.rint((value - reference) / 360.0)
+            value -= 360.0 * np.rint((value - ordered[2]) / 360.0)
             out[ray, gate] = value
-            last[:4] = last[1:].copy()
-            last[4] = value
+            _take_out(ordered, 5, last[oldest])
+            last[oldest] = value
+            _put_in(ordered, 4, last[oldest])
+            oldest = (oldest + 1) % 5
     return out
+
+
+@numba.njit(inline="always")
+def _put_in(ordered: NDArray[np.float32], n: int, value: np.float32) -> None:
+    """Insert a value into the first ``n`` of an ascending array."""
+    k = n
+    while k > 0 and ordered[k - 1] > value:
+        ordered[k] = ordered[k - 1]
+        k -= 1
+    ordered[k] = value
+
+
+@numba.njit(inline="always")
+def _take_out(ordered: NDArray[np.float32], n: int, value: np.float32) -> None:
+    """Remove a value that is among the first ``n`` of an ascending array."""
+    k = 0
+    while ordered[k] < value:
+        k += 1
+    for j in range(k, n - 1):
+        ordered[j] = ordered[j + 1]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -94,18 +118,22 @@ def smooth(phase_deg: NDArray[np.float32], half: int, outlier_deg: float) -> NDA
     """Phase without outliers: NaN where it is far from the running median along the ray."""
     n_rays, n_gates = phase_deg.shape
     out = np.full((n_rays, n_gates), np.float32(np.nan))
-    window = np.empty(2 * half + 1, np.float32)
+    ordered = np.empty(2 * half + 2, np.float32)
     for ray in range(n_rays):
-        for gate in range(n_gates):
-            if np.isnan(phase_deg[ray, gate]):
+        phase = phase_deg[ray]
+        n = 0
+        for gate in range(-half, n_gates):
+            if gate + half < n_gates and not np.isnan(phase[gate + half]):
+                _put_in(ordered, n, phase[gate + half])
+                n += 1
+            if gate - half > 0 and not np.isnan(phase[gate - half - 1]):
+                _take_out(ordered, n, phase[gate - half - 1])
+                n -= 1
+            if gate < 0 or n < 3 or np.isnan(phase[gate]):
                 continue
-            n = 0
-            for k in range(max(gate - half, 0), min(gate + half + 1, n_gates)):
-                if not np.isnan(phase_deg[ray, k]):
-                    window[n] = phase_deg[ray, k]
-                    n += 1
-            if n >= 3 and abs(phase_deg[ray, gate] - np.median(window[:n])) <= outlier_deg:
-                out[ray, gate] = phase_deg[ray, gate]
+            median = np.float32(0.5) * (ordered[n // 2] + ordered[(n - 1) // 2])
+            if abs(phase[gate] - median) <= outlier_deg:
+                out[ray, gate] = phase[gate]
     return out
 
 

@@ -11,18 +11,23 @@ from jinghu.radar.polar import DRY_DBZ
 def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> NDArray[np.float32]:
     """Mean over the window around each gate; NaN where it holds fewer than three values."""
     n_rays, n_gates = field.shape
-    out = np.full((n_rays, n_gates), np.float32(np.nan))
+    out = np.empty((n_rays, n_gates), np.float32)
+    sums = np.zeros(n_gates + 2 * half_gates)  # over the rays, with nothing beyond the ends
+    counts = np.zeros(n_gates + 2 * half_gates, np.float32)
     for ray in range(n_rays):
+        sums[:], counts[:] = 0, 0
+        for i in range(-half_rays, half_rays + 1):
+            row = field[(ray + i) % n_rays]
+            for gate in range(n_gates):
+                known = not np.isnan(row[gate])
+                sums[half_gates + gate] += row[gate] if known else np.float32(0)
+                counts[half_gates + gate] += np.float32(known)
         for gate in range(n_gates):
-            total, n = 0.0, 0
-            for i in range(-half_rays, half_rays + 1):
-                row = (ray + i) % n_rays
-                for j in range(max(gate - half_gates, 0), min(gate + half_gates + 1, n_gates)):
-                    if not np.isnan(field[row, j]):
-                        total += field[row, j]
-                        n += 1
-            if n >= 3:
-                out[ray, gate] = total / n
+            total, n = 0.0, np.float32(0)
+            for j in range(gate, gate + 2 * half_gates + 1):
+                total += sums[j]
+                n += counts[j]
+            out[ray, gate] = total / n if n >= 3 else np.nan
     return out
 
 
