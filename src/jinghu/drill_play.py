@@ -26,6 +26,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
 from jinghu.simulated_public import Public
 from jinghu.warnings.audience import COLUMNS, Recipient
+from jinghu.warnings.database import THROWAWAY
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
@@ -89,6 +90,7 @@ def drill_settings(
         update={
             "status": "Exercise",
             "public_url": address,
+            "database": settings.warnings.database + THROWAWAY,
             "webhooks": (hook,),
             "audience": AudienceSettings(file=incoming / "audience.csv", frame="WGS-84"),
         }
