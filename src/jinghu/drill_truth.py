@@ -171,12 +171,14 @@ def _rates(
     fields, first, step_s, spacing_m, weight, correlation = cascade
     knots, shares = np.zeros(len(weight), np.int64), np.zeros((len(weight), 2))
     now, turned_cosine, turned_sine = np.nan, 1.0, 0.0
+    placed = np.empty((len(patches), 7))
     for i in range(len(x)):
         if clock[i] != now:
             now = clock[i]
+            _place_patches(patches, now, placed)
             at_time(first, step_s, weight, correlation, now, knots, shares)
             turned_cosine, turned_sine = np.cos(vortex[4] * now), np.sin(vortex[4] * now)
-        event = _patches(patches, x[i], y[i], now)
+        event = _patches(placed, x[i], y[i])
         px, py = x[i] - drift_x * now, y[i] - drift_y * now
         if vortex[7] > 0.0:
             # The texture turns with the bands: otherwise rain would not go round the centre.
@@ -197,22 +199,32 @@ def _rates(
 
 
 @numba.njit(cache=True, nogil=True)
-def _patches(patches: NDArray[np.float64], x: float, y: float, clock: float) -> float:
-    """Sum of the patches: flat on top, Gaussian across, strongest for the middle of their life."""
-    total = 0.0
+def _place_patches(patches: NDArray[np.float64], clock: float, placed: NDArray[np.float64]) -> None:
+    """Set where patches are at a time, (patch, 7): x, y, cosine, sine, half axes, rate.
+
+    They are strongest for the middle of their life.
+    """
     for k in range(len(patches)):
         age, life = clock - patches[k, 0], patches[k, 1]
-        if age <= 0.0 or age >= life:
-            continue
-        dx = x - patches[k, 2] - patches[k, 4] * age
-        dy = y - patches[k, 3] - patches[k, 5] * age
-        cosine, sine = np.cos(patches[k, 9]), np.sin(patches[k, 9])
-        along = (dx * cosine + dy * sine) / patches[k, 7]
-        across = (dy * cosine - dx * sine) / patches[k, 8]
-        if abs(along) > _FAR or abs(across) > _FAR:
-            continue
-        grown = min(1.0, 1.8 * np.sin(np.pi * age / life))
-        total += patches[k, 6] * grown * np.exp(-0.5 * (along**4 + across**2))
+        lives = 0.0 < age < life
+        grown = min(1.0, 1.8 * np.sin(np.pi * age / life)) if lives else 0.0
+        placed[k, 0] = patches[k, 2] + patches[k, 4] * age
+        placed[k, 1] = patches[k, 3] + patches[k, 5] * age
+        placed[k, 2], placed[k, 3] = np.cos(patches[k, 9]), np.sin(patches[k, 9])
+        placed[k, 4], placed[k, 5] = patches[k, 7], patches[k, 8]
+        placed[k, 6] = patches[k, 6] * grown
+
+
+@numba.njit(cache=True, nogil=True)
+def _patches(placed: NDArray[np.float64], x: float, y: float) -> float:
+    """Sum of the patches: flat on top, Gaussian across."""
+    total = 0.0
+    for k in range(len(placed)):
+        dx, dy = x - placed[k, 0], y - placed[k, 1]
+        along = (dx * placed[k, 2] + dy * placed[k, 3]) / placed[k, 4]
+        across = (dy * placed[k, 2] - dx * placed[k, 3]) / placed[k, 5]
+        if placed[k, 6] > 0.0 and abs(along) <= _FAR and abs(across) <= _FAR:
+            total += placed[k, 6] * np.exp(-0.5 * (along**4 + across**2))
     return total
 
 
