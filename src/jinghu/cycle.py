@@ -24,6 +24,7 @@ from jinghu.carried import Carried, Making, load_carried, made_scans, makings, w
 from jinghu.carried import to_dataset as carried_dataset
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
+from jinghu.full import full_due, publish_full
 from jinghu.grid.accumulation import window_amounts
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.observations import record_analysis
@@ -135,6 +136,10 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log)
+    if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
+        with log.stage("ensemble"):
+            fast = store.part(cycle, "fast")
+            publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log)
     status = "published" if published else "unchanged"
     return CycleResult(cycle, status, ingested, rainfall, products, flows, warned, log, stale)
 
