@@ -142,7 +142,8 @@ def receive(
         noise * 10.0 ** (_MIN_SNR_DB / 10.0),
         (signal, total_signal, faded),
     )
-    measured = tuple(np.zeros(pia.shape, np.float32) for _ in range(8))
+    total, dbz, zdr, rhohv, phidp, velocity, width, snr = np.zeros((8, *pia.shape), np.float32)
+    measured = (total, dbz, zdr, rhohv, phidp, velocity, width, snr)
     _measure(
         powers,
         (gathered.z, gathered.zv, gathered.rhohv, pia_zdr, phase, wind_m_s),

@@ -174,6 +174,7 @@ def test_probabilities_where_there_is_an_ensemble(site, legend):
     full = replace(fast, products=fast.products.assign(probability_of_exceedance=shares))
     assert len(frame_times(full, layer)) == 31
     codes = frame_codes(full, layer, TIME + STEP)
+    assert codes is not None
     scale = legend["probability"]
     assert scale["unit"] == "%"
     assert scale["values"][codes[1, 1]] == pytest.approx(42, abs=1)
