@@ -29,6 +29,9 @@ class VprParams:
         Gates of the lowest sweep that must count; fewer tell no profile.
     max_db
         Largest correction.
+    layer_m
+        Bottom and top of the melting layer above mean sea level, where they were seen: in it alone
+        echo stronger than rain is lowered.
     """
 
     near_m: float = 30_000.0
@@ -39,25 +42,29 @@ class VprParams:
     min_columns: int = 2_000
     max_db: float = 6.0
     bins: int = 20
+    layer_m: tuple[float, float] | None = None
 
 
-def correction_profile(sweeps: Sequence[PolarSweep], params: VprParams) -> NDArray[np.float64]:
+def correction_profile(
+    sweeps: Sequence[PolarSweep], params: VprParams, antenna_m: float = 0.0
+) -> NDArray[np.float64]:
     """Decibels to add to echo by height above the antenna, at the middle of the bins.
 
     It is the ratio of the mean Z of the reference layer and that of the bin, over the same rainy
-    columns; it never falls with height, because a bright band is not rain, and stays constant above
-    the highest bin with enough gates.
+    columns. Outside a melting layer that was seen it never falls with height, because echo that
+    grows with height is chance or convection; in the layer it does, because a bright band is not
+    rain. It stays constant above the highest bin with enough gates.
 
     Parameters
     ----------
     sweeps
         Cleaned, lowest first.
-    params
-        Parameters.
+    params, antenna_m
+        Parameters; height of the antenna above mean sea level.
 
     Returns
     -------
-    (bins,) dB, 0 to ``max_db``; all 0 where too little rain was seen.
+    (bins,) dB, at most ``max_db`` either way; all 0 where too little rain was seen.
     """
     total, count = np.zeros(params.bins), np.zeros(params.bins)
     lowest = sweeps[0]
@@ -81,13 +88,15 @@ def correction_profile(sweeps: Sequence[PolarSweep], params: VprParams) -> NDArr
             chosen = used & (bins == k)[None, :]
             total[k] += (10.0 ** (z[chosen] / 10.0)).sum()
             count[k] += chosen.sum()
-    return _ratio_db(total, count, params)
+    return _ratio_db(total, count, params, antenna_m)
 
 
 def _ratio_db(
-    total: NDArray[np.float64], count: NDArray[np.float64], params: VprParams
+    total: NDArray[np.float64], count: NDArray[np.float64], params: VprParams, antenna_m: float
 ) -> NDArray[np.float64]:
-    low = slice(0, max(1, round(params.reference_m / params.bin_m)))
+    in_layer = _in_layer(params, antenna_m)
+    low = np.arange(params.bins) < max(1, round(params.reference_m / params.bin_m))
+    low &= ~in_layer
     known = count >= 0.2 * params.min_columns
     if total[low].sum() <= 0 or not known.any():
         return np.zeros(params.bins)
@@ -95,7 +104,17 @@ def _ratio_db(
     mean = np.maximum(total, 1e-9) / np.maximum(count, 1)
     found = np.where(known, 10.0 * np.log10(reference / mean), 0.0)
     found[low] = 0.0
-    return np.clip(np.maximum.accumulate(found), 0.0, params.max_db)
+    melting = known & in_layer
+    rising = np.maximum.accumulate(np.where(melting, 0.0, found))
+    return np.clip(np.where(melting, found, rising), -params.max_db, params.max_db)
+
+
+def _in_layer(params: VprParams, antenna_m: float) -> NDArray[np.bool_]:
+    """Bins that reach into the melting layer."""
+    bottoms = np.arange(params.bins) * params.bin_m + antenna_m
+    if params.layer_m is None:
+        return np.zeros(params.bins, bool)
+    return (bottoms + params.bin_m > params.layer_m[0]) & (bottoms < params.layer_m[1])
 
 
 def brought_down(

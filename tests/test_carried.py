@@ -75,7 +75,7 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
 
 
 def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
-    spec, making = inputs.grid.working(), Making(makings(inputs), {})
+    spec, making = inputs.grid.working(), Making(makings(inputs), {}, 4_500.0)
     carried = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
     assert {scan.radar for scan in carried.scans} == {"ZSIM1", "ZSIM3", "ZSIM4"}
     write_zarr(tmp_path / "again.zarr", to_dataset(carried, spec))
@@ -89,7 +89,7 @@ def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
 
 def test_what_would_be_made_otherwise_is_not_carried(inputs, second):
     def carried(settings, corrected):
-        making, spec = Making(makings(settings), corrected), inputs.grid.working()
+        making, spec = Making(makings(settings), corrected, 4_500.0), inputs.grid.working()
         found = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
         return {scan.radar for scan in found.scans}
 
