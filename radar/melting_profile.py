@@ -12,9 +12,10 @@ from jinghu.radar.polar import mean_gates
 from jinghu.radar.sites import RadarSite
 from jinghu.radar.volume import Moment, Sweep, Volume
 
-BINS = 120
+BINS = 90  # snow melts below 9 km everywhere
 AROUND = 5  # bins over which peaks are counted
 _SECTORS = 8
+_SAMPLES = 4  # gates that are averaged into one: more tell little more
 _SUMS = 7
 _NO_ECHO_DBZ = np.float32(-10.0)
 
@@ -151,9 +152,12 @@ def _add_sweep(
     z = sweep.moments["DBZH"]
     beam_rad = np.radians(sweep.beam_width_deg or site.beam_width_deg)
     farthest_m = min(params.range_m[1], params.widest_beam_m / beam_rad)
-    factor = max(1, round(params.gate_m / z.gate_m))
-    n = int(np.clip((farthest_m - z.first_gate_m) // z.gate_m, 0, z.codes.shape[1])) // factor
-    fine_m = np.asarray(z.first_gate_m + np.arange(n * factor) * z.gate_m, np.float64)
+    stride = max(1, int(params.gate_m / _SAMPLES / z.gate_m))
+    fine_gate_m = stride * z.gate_m
+    factor = max(1, round(params.gate_m / fine_gate_m))
+    reach_m = min(farthest_m, float(z.range_m[-1])) - z.first_gate_m
+    n = max(int(reach_m / fine_gate_m) + 1, 0) // factor
+    fine_m = np.asarray(z.first_gate_m + np.arange(n * factor) * fine_gate_m, np.float64)
     dbz = _read(z, fine_m, factor)
     echo = np.isfinite(dbz)
     if n < 2 or not echo.any():
@@ -173,7 +177,7 @@ def _add_sweep(
     depth = np.gradient(height_m) / params.bin_m  # of a gate, in bins
     share = depth if "RHOHV" in sweep.moments else np.full(n, float(AROUND))  # a ray peaks once
     sector = (sweep.azimuth_deg * _SECTORS / 360.0).astype(np.int64) % _SECTORS
-    bins = np.clip(height_m / params.bin_m, 0, BINS - 1).astype(np.int64)
+    bins = np.floor(height_m / params.bin_m).astype(np.int64)
     _tally(
         dbz,
         used,
@@ -252,9 +256,9 @@ def _tally(
     for ray in range(dbz.shape[0]):
         out = sums[sector[ray]]
         for gate in range(dbz.shape[1]):
-            if not used[ray, gate]:
-                continue
             k, w = bins[gate], weight[gate]
+            if not used[ray, gate] or not 0 <= k < BINS:
+                continue
             out[0, k] += w
             out[2, k] += w * dbz[ray, gate]
             out[5, k] += 1.0
