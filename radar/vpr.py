@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from jinghu.radar.geometry import beam_height, ground_distance
 from jinghu.radar.polar import PolarSweep
 
+# Gauss-Hermite nodes in half-power widths, and weights, of a Gaussian beam, two ways.
+_BEAM_OFFSETS = np.array([-0.858, -0.407, 0.0, 0.407, 0.858])
+_BEAM_WEIGHTS = np.array([0.01126, 0.22208, 0.53333, 0.22208, 0.01126])
+
 
 @dataclass(frozen=True, slots=True)
 class VprParams:
@@ -29,6 +33,8 @@ class VprParams:
         Gates of the lowest sweep that must count; fewer tell no profile.
     max_db
         Largest correction.
+    beam_deg
+        Width of the beam.
     layer_m
         Bottom and top of the melting layer above mean sea level, where they were seen: in it alone
         echo stronger than rain is lowered.
@@ -42,6 +48,7 @@ class VprParams:
     min_columns: int = 2_000
     max_db: float = 6.0
     bins: int = 20
+    beam_deg: float = 1.0
     layer_m: tuple[float, float] | None = None
 
 
@@ -120,10 +127,20 @@ def _in_layer(params: VprParams, antenna_m: float) -> NDArray[np.bool_]:
 def brought_down(
     sweep: PolarSweep, profile_db: NDArray[np.float64], params: VprParams
 ) -> NDArray[np.float32]:
-    """Reflectivity of a sweep as it would be at the ground; dry and missing stay what they are."""
+    """Reflectivity of a sweep as it would be at the ground; dry and missing stay what they are.
+
+    Where the beam is wider than it was in the ring, it averages the profile: far out it sees less
+    of a bright band, and some of it from below and above.
+    """
     heights = np.array([beam_height(g, sweep.elevation_deg, 0.0) for g in _ground_m(sweep)])
     middles = (np.arange(params.bins) + 0.5) * params.bin_m
-    added = np.interp(heights, middles, profile_db).astype(np.float32)
+    across_m = np.radians(params.beam_deg) * sweep.range_m
+    in_ring_m = np.radians(params.beam_deg) * (params.near_m + params.far_m) / 2
+    wider_m = np.sqrt(np.maximum(across_m**2 - in_ring_m**2, 0.0))
+    seen = np.interp(
+        heights + _BEAM_OFFSETS[:, None] * wider_m, middles, 10.0 ** (-profile_db / 10)
+    )
+    added = (-10.0 * np.log10(_BEAM_WEIGHTS @ seen)).astype(np.float32)
     with np.errstate(invalid="ignore"):
         echo = sweep.dbz > 5.0  # weaker echo is not rain that reaches the ground
     return np.where(echo, sweep.dbz + added[None, :], sweep.dbz).astype(np.float32)
