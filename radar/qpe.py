@@ -146,15 +146,16 @@ def gate_rain(
     if products is None or sweep.dual is None:
         return GateRain(rate, method, quality)
     quality[capped] = params.capped_quality
-    in_rain = echo & (sweep.dbz > zr.stratiform.floor_dbz)
-    in_rain &= _in_rain(sweep, antenna_m, params)[None, :]
+    wet = echo & (sweep.dbz > zr.stratiform.floor_dbz)
+    in_rain = wet & _in_rain(sweep, antenna_m, params)[None, :]
     told = _polarimetric(sweep, products, band, in_rain, params)
     polarimetric = told.method != Method.NONE
     rate[polarimetric], method[polarimetric] = told.rate[polarimetric], told.method[polarimetric]
     quality[told.method == Method.KDP] = 1.0
     quality[told.method == Method.KDP_ZDR] = 1.0
-    rest = in_rain & (method == Method.Z)
     tuned = tuned_rate(plain, rate, polarimetric, sweep.gate_m, params.tuning)
+    # Above the rain too, where some is near: what was brought down is rain of the same kind.
+    rest = (in_rain | (wet & (tuned != plain))) & (method == Method.Z)
     rate[rest], method[rest] = tuned[rest], Method.Z_TUNED
     quality *= np.exp(-products.attenuation.path_db / np.float32(params.lost_db))
     return GateRain(rate, method, quality.astype(np.float32))

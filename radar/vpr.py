@@ -11,7 +11,7 @@ from jinghu.radar.polar import PolarSweep
 
 # Gauss-Hermite nodes in half-power widths, and weights, of a Gaussian beam, two ways.
 _BEAM_OFFSETS = np.array([-0.858, -0.407, 0.0, 0.407, 0.858])
-_BEAM_WEIGHTS = np.array([0.01126, 0.22208, 0.53333, 0.22208, 0.01126])
+_BEAM_WEIGHTS = np.array([0.01126, 0.22208, 0.53332, 0.22208, 0.01126])  # sum to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ def _ratio_db(
 
 
 def _in_layer(params: VprParams, antenna_m: float) -> NDArray[np.bool_]:
-    """Bins that reach into the melting layer."""
-    bottoms = np.arange(params.bins) * params.bin_m + antenna_m
+    """Bins of the melting layer: their middles lie in it."""
+    middles = (np.arange(params.bins) + 0.5) * params.bin_m + antenna_m
     if params.layer_m is None:
         return np.zeros(params.bins, bool)
-    return (bottoms + params.bin_m > params.layer_m[0]) & (bottoms < params.layer_m[1])
+    return (middles > params.layer_m[0]) & (middles < params.layer_m[1])
 
 
 def brought_down(
@@ -129,18 +129,18 @@ def brought_down(
 ) -> NDArray[np.float32]:
     """Reflectivity of a sweep as it would be at the ground; dry and missing stay what they are.
 
-    Where the beam is wider than it was in the ring, it averages the profile: far out it sees less
-    of a bright band, and some of it from below and above.
+    A bright band is thin: where the beam is wider than it was in the ring, it sees less of it, and
+    some of it from below and above.
     """
     heights = np.array([beam_height(g, sweep.elevation_deg, 0.0) for g in _ground_m(sweep)])
     middles = (np.arange(params.bins) + 0.5) * params.bin_m
     across_m = np.radians(params.beam_deg) * sweep.range_m
     in_ring_m = np.radians(params.beam_deg) * (params.near_m + params.far_m) / 2
     wider_m = np.sqrt(np.maximum(across_m**2 - in_ring_m**2, 0.0))
-    seen = np.interp(
-        heights + _BEAM_OFFSETS[:, None] * wider_m, middles, 10.0 ** (-profile_db / 10)
-    )
-    added = (-10.0 * np.log10(_BEAM_WEIGHTS @ seen)).astype(np.float32)
+    brighter = 10.0 ** (-np.minimum(profile_db, 0.0) / 10.0)
+    seen = np.interp(heights + _BEAM_OFFSETS[:, None] * wider_m, middles, brighter)
+    raised = np.interp(heights, middles, np.maximum(profile_db, 0.0))
+    added = (raised - 10.0 * np.log10(_BEAM_WEIGHTS @ seen)).astype(np.float32)
     with np.errstate(invalid="ignore"):
         echo = sweep.dbz > 5.0  # weaker echo is not rain that reaches the ground
     return np.where(echo, sweep.dbz + added[None, :], sweep.dbz).astype(np.float32)
