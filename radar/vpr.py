@@ -33,6 +33,9 @@ class VprParams:
         Gates of the lowest sweep that must count; fewer tell no profile.
     max_db
         Largest correction.
+    snow_db
+        Snow above the layer is weaker than the rain below by the first at least, and by the second
+        for each kilometre above its top (Fabry & Zawadzki 1995, J. Atmos. Sci. 52, 838-851).
     beam_deg
         Width of the beam.
     layer_m
@@ -48,6 +51,7 @@ class VprParams:
     min_columns: int = 2_000
     max_db: float = 6.0
     bins: int = 20
+    snow_db: tuple[float, float] = (4.0, 4.5)
     beam_deg: float = 1.0
     layer_m: tuple[float, float] | None = None
 
@@ -59,8 +63,9 @@ def correction_profile(
 
     It is the ratio of the mean Z of the reference layer and that of the bin, over the same rainy
     columns. Outside a melting layer that was seen it never falls with height, because echo that
-    grows with height is chance or convection; in the layer it does, because a bright band is not
-    rain. It stays constant above the highest bin with enough gates.
+    grows with height is chance or convection; in the layer it falls below 0 where echo is stronger
+    than rain is below, because a bright band is not rain. Above the highest bin with enough gates
+    it stays constant, but snow above the layer is raised by ``snow_db`` at least.
 
     Parameters
     ----------
@@ -71,7 +76,7 @@ def correction_profile(
 
     Returns
     -------
-    (bins,) dB, at most ``max_db`` either way; all 0 where too little rain was seen.
+    (bins,) dB, at most ``max_db`` either way; 0 where too little was seen.
     """
     total, count = np.zeros(params.bins), np.zeros(params.bins)
     lowest = sweeps[0]
@@ -80,7 +85,7 @@ def correction_profile(
         rainy = lowest.dbz >= params.echo_dbz
     ring = (rainy_ground >= params.near_m) & (rainy_ground <= params.far_m)
     if rainy[:, ring].sum() < params.min_columns:
-        return np.zeros(params.bins)
+        return _snow_db(params, antenna_m)
     for sweep in sweeps:
         ground = _ground_m(sweep)
         inside = np.flatnonzero((ground >= params.near_m) & (ground <= params.far_m))
@@ -106,14 +111,25 @@ def _ratio_db(
     low &= ~in_layer
     known = count >= 0.2 * params.min_columns
     if total[low].sum() <= 0 or not known.any():
-        return np.zeros(params.bins)
+        return _snow_db(params, antenna_m)
     reference = total[low].sum() / count[low].sum()
     mean = np.maximum(total, 1e-9) / np.maximum(count, 1)
     found = np.where(known, 10.0 * np.log10(reference / mean), 0.0)
     found[low] = 0.0
-    melting = known & in_layer
-    rising = np.maximum.accumulate(np.where(melting, 0.0, found))
-    return np.clip(np.where(melting, found, rising), -params.max_db, params.max_db)
+    bright = known & in_layer & (found < 0.0)
+    rising = np.maximum.accumulate(np.where(bright, 0.0, found))
+    rising = np.maximum(rising, _snow_db(params, antenna_m))
+    return np.clip(np.where(bright, found, rising), -params.max_db, params.max_db)
+
+
+def _snow_db(params: VprParams, antenna_m: float) -> NDArray[np.float64]:
+    """Least correction of echo above a melting layer that was seen: none elsewhere."""
+    if params.layer_m is None:
+        return np.zeros(params.bins)
+    above = (np.arange(params.bins) + 0.5) * params.bin_m + antenna_m - params.layer_m[1]
+    at_top_db, per_km = params.snow_db
+    found = np.where(above > 0.0, at_top_db + per_km * above / 1000.0, 0.0)
+    return np.minimum(found, params.max_db)
 
 
 def _in_layer(params: VprParams, antenna_m: float) -> NDArray[np.bool_]:
