@@ -72,6 +72,9 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
     manifests = [Store(path).latest() for path in (store, tmp_path / "other")]
     one, other = (part.manifest()["inputs"] for part in manifests if part is not None)
     assert one == other
+    one, other = (part.manifest()["melting_layer"] for part in manifests if part is not None)
+    assert one == other
+    assert {row["radar"] for row in one} == {"ZSIM1", "ZSIM3", "ZSIM4"}
 
 
 def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):

@@ -89,9 +89,10 @@ def test_surer_and_newer_radars_weigh_more():
     sure, unsure = seen(3_000, 100), seen(3_500, 200, "B")
     assert pooled([sure, unsure], START, PARAMS) == pytest.approx((3_100, 3_600))
     old = replace(sure, time=START - timedelta(hours=2))
-    bottom, _ = pooled([old, unsure], START, PARAMS)
+    pool = pooled([old, unsure], START, PARAMS)
+    assert pool is not None
     weights = 1 / np.array([100**2 + 2 * 150**2, 200**2])
-    assert bottom == pytest.approx((weights * [3_000, 3_500]).sum() / weights.sum())
+    assert pool[0] == pytest.approx((weights * [3_000, 3_500]).sum() / weights.sum())
     assert pooled([], START, PARAMS) is None
 
 

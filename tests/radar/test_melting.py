@@ -52,6 +52,12 @@ def simulated(band, freezing_m, rate_mm_h=3.0, elevations=HIGH):
     return scan(truth, radar, START, TABLES[band], random)[0]
 
 
+def layer_in(volume):
+    found = melting_layer(volume, PARAMS)
+    assert found is not None
+    return found
+
+
 def single(volume):
     """The same volume of a radar with one polarisation."""
     sweeps = [replace(s, moments={"DBZH": s.moments["DBZH"]}) for s in volume.sweeps]
@@ -61,17 +67,17 @@ def single(volume):
 @pytest.mark.parametrize("band", ["S", "X"])
 @pytest.mark.parametrize("freezing_m", [3_000.0, 4_200.0, 5_000.0])
 def test_the_layer_of_the_simulator_is_found(band, freezing_m):
-    found = melting_layer(simulated(band, freezing_m), PARAMS)
+    found = layer_in(simulated(band, freezing_m))
     assert found.bottom_m == pytest.approx(freezing_m - 600, abs=150)
     assert found.top_m == pytest.approx(freezing_m, abs=150)
     assert found.error_m < 120
-    by_peaks = melting_layer(single(simulated(band, freezing_m)), PARAMS)
+    by_peaks = layer_in(single(simulated(band, freezing_m)))
     assert by_peaks.bottom_m == pytest.approx(freezing_m - 600, abs=150)
     assert by_peaks.error_m >= found.error_m
 
 
 def test_low_sweeps_that_cross_it_far_out_find_it_less_surely():
-    near, far = (melting_layer(simulated("X", 3_000.0, elevations=e), PARAMS) for e in (HIGH, LOW))
+    near, far = (layer_in(simulated("X", 3_000.0, elevations=e)) for e in (HIGH, LOW))
     assert far.bottom_m == pytest.approx(2_400, abs=200)
     assert far.top_m == pytest.approx(3_000, abs=300)
     assert far.error_m > near.error_m
@@ -92,7 +98,7 @@ def layered(bottom_m, top_m, *, rays=96, low_m=0.0, site=SITE):
     """Rain of 32 dBZ, melting snow of 36, snow of 24: as no beam would blur them."""
     sweeps = []
     for elevation in (6.0, 10.0, 15.0, 20.0):
-        range_m = 125.0 + 250.0 * np.arange(240)
+        range_m = np.asarray(125.0 + 250.0 * np.arange(240), np.float64)
         height = gate_heights(range_m, elevation, site.antenna_height_m)
         melting = (height >= bottom_m) & (height < top_m)
         dbz = np.where(melting, 36.0, np.where(height < bottom_m, 32.0, 24.0))
@@ -115,7 +121,7 @@ def layered(bottom_m, top_m, *, rays=96, low_m=0.0, site=SITE):
 @settings(deadline=None, max_examples=25)
 def test_edges_lie_where_they_were_made(bottom_m, depth_m):
     """What is taken off for the beam, 200 to 450 m wide here, comes on top."""
-    found = melting_layer(layered(bottom_m, bottom_m + depth_m), PARAMS)
+    found = layer_in(layered(bottom_m, bottom_m + depth_m))
     wide = PARAMS.bin_m / 2 + 30.0
     assert -wide <= found.bottom_m - bottom_m <= 0.15 * 450 + wide
     assert -0.35 * 450 - wide <= found.top_m - (bottom_m + depth_m) <= wide
@@ -123,7 +129,7 @@ def test_edges_lie_where_they_were_made(bottom_m, depth_m):
 
 def test_ground_and_insects_below_are_passed_over():
     """Echo of low rhoHV from the ground up to 1.6 km has no rain below it."""
-    found = melting_layer(layered(3_000, 3_500, low_m=1_600), PARAMS)
+    found = layer_in(layered(3_000, 3_500, low_m=1_600))
     assert found.bottom_m == pytest.approx(3_050, abs=100)
     assert melting_layer(layered(9_000, 9_000, low_m=1_600), PARAMS) is None
 
@@ -169,7 +175,7 @@ def test_a_volume_without_echo_or_sweeps_shows_none():
 def test_real_volumes_show_the_layer_of_their_season(file, bottom_m, top_m, data_folder):
     path = data_folder / file
     sites = load_sites(ROOT / "configs" / "radar_sites.yaml") if "lekima" in file else None
-    found = melting_layer(decode_volume(path.read_bytes(), path.name, sites), PARAMS)
+    found = layer_in(decode_volume(path.read_bytes(), path.name, sites))
     assert found.bottom_m == pytest.approx(bottom_m, abs=150)
     assert found.top_m == pytest.approx(top_m, abs=150)
 
