@@ -33,6 +33,9 @@ class VprParams:
         Gates of the lowest sweep that must count; fewer tell no profile.
     max_db
         Largest correction.
+    bright_db
+        By so much the layer must be stronger than the rain below: less is within what a mean
+        profile errs by, and lowering it made rain no better.
     snow_db
         Snow above the layer is weaker than the rain below by the first at least, and by the second
         for each kilometre above its top (Fabry & Zawadzki 1995, J. Atmos. Sci. 52, 838-851).
@@ -51,6 +54,7 @@ class VprParams:
     min_columns: int = 2_000
     max_db: float = 6.0
     bins: int = 20
+    bright_db: float = 2.0
     snow_db: tuple[float, float] = (4.0, 4.5)
     beam_deg: float = 1.0
     layer_m: tuple[float, float] | None = None
@@ -63,9 +67,9 @@ def correction_profile(
 
     It is the ratio of the mean Z of the reference layer and that of the bin, over the same rainy
     columns. Outside a melting layer that was seen it never falls with height, because echo that
-    grows with height is chance or convection; in the layer it falls below 0 where echo is stronger
-    than rain is below, because a bright band is not rain. Above the highest bin with enough gates
-    it stays constant, but snow above the layer is raised by ``snow_db`` at least.
+    grows with height is chance or convection; in the layer it falls below 0 where echo is plainly
+    stronger than rain is below, because a bright band is not rain. Above the highest bin with
+    enough gates it stays constant, but snow above the layer is raised by ``snow_db`` at least.
 
     Parameters
     ----------
@@ -116,7 +120,7 @@ def _ratio_db(
     mean = np.maximum(total, 1e-9) / np.maximum(count, 1)
     found = np.where(known, 10.0 * np.log10(reference / mean), 0.0)
     found[low] = 0.0
-    bright = known & in_layer & (found < 0.0)
+    bright = known & in_layer & (found < -params.bright_db)
     rising = np.maximum.accumulate(np.where(bright, 0.0, found))
     rising = np.maximum(rising, _snow_db(params, antenna_m))
     return np.clip(np.where(bright, found, rising), -params.max_db, params.max_db)
