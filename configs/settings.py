@@ -112,7 +112,11 @@ class RadarSettings(_Frozen):
     zr_seasons: tuple[ZRSeasonSettings, ...] = ()
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
-    freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
+    freezing_level_m: float = Field(
+        5_000.0,
+        gt=0,
+        description="mean height of 0 degrees Celsius, where no radar showed the melting layer",
+    )
     calibration: Literal["none", "monitor", "correct"] = Field(
         "correct",
         description="compare the radars with one another; take off what one is found to be off",

@@ -1,7 +1,7 @@
 """One forecast cycle: the page to read first. Each line of `run_cycle` is one stage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +34,8 @@ from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
 from jinghu.ingest import NOTHING, Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.melting import melting_before, melting_now, melting_rows
+from jinghu.melting import to_dataset as melting_dataset
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
@@ -81,13 +83,21 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         known = calibration_before(store, inputs.time, log)
         done = corrections(known, inputs.time, settings.radar)
-        making = Making(makings(settings), done)
+        melted = melting_before(store, inputs.time, settings.radar, log)
+        making = Making(makings(settings), done, melted.level.bottom_m)
         carried = load_carried(store, inputs.time, working, making, log.degrade)
         ingested = ingest(settings, inputs, store, log, carried)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
+        melting = melting_now(ingested.volumes, melted, inputs.time, settings.radar)
+        making = replace(making, melting_m=melting.level.bottom_m)
         scans = scans_of_radars(
-            ingested.volumes, working, settings.radar, known=around, corrected=done
+            ingested.volumes,
+            working,
+            settings.radar,
+            known=around,
+            corrected=done,
+            melting=melting.level,
         )
     with log.stage("analysis"):
         rains = weighed([*scans.rains, *(one.rain for one in ingested.carried)], done)
@@ -123,6 +133,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         )
         manifest = manifest_of(settings, inputs, ingested, log)
         manifest["calibration"] = calibration_rows(calibration, done)
+        manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
         published = publish(store, cycle, products, manifest)
         record_analysis(store, rainfall.analysis, inputs.time, step)
         state = {
@@ -130,6 +141,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
             "calibration": calibration_dataset(calibration),
+            "melting": melting_dataset(melting),
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
