@@ -59,7 +59,7 @@ class Profilers:
         """Real-time profile of a station that ends at a time."""
         station, lon, lat, altitude = place
         random = _random(self.seed, station, time, 1)
-        height = _heights()
+        height = sampled_heights()
         wind = wind_above(self._steering(lon, lat, time), height + altitude)
         wind = wind + random.normal(0.0, 1.0, wind.shape) * _noise(height)
         strange = random.uniform(size=height.shape) < _OUTLIERS
@@ -77,7 +77,7 @@ class Profilers:
             np.where(seen, 10.0 ** (-14.0 - height / 3000.0), np.nan),
         )
         return WindProfile(
-            "", station, "PA", lon, lat, altitude, Product.REAL_TIME, "01.20", time, levels
+            "", station, "PB", lon, lat, altitude, Product.REAL_TIME, "01.20", time, levels
         )
 
     def _steering(self, lon: float, lat: float, time: datetime) -> NDArray[np.float64]:
@@ -169,7 +169,7 @@ def _noise(height_m: NDArray[np.float64]) -> NDArray[np.float64]:
     return _NOISE_M_S + _NOISE_PER_KM * height_m / 1000.0
 
 
-def _heights() -> NDArray[np.float64]:
+def sampled_heights() -> NDArray[np.float64]:
     """Heights above the station: 60 m apart below 1 km, then 120 and 240 m."""
     return np.concatenate(
         [np.arange(_LOWEST_M, 1000, 60.0), np.arange(1000.0, 2500, 120.0),
