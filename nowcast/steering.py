@@ -13,6 +13,7 @@ from jinghu.grid.profiles import Levels, WindProfile
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import to_numpy
 
+_LIKE = {"spread": "motion_x"}
 _NORTH_DEG = 0.01  # a step to the north, to find where it is on the grid
 
 
@@ -30,7 +31,8 @@ class SteeringParams:
     min_share: float = 0.4  # of the layer: down to what a profiler sees that reaches 3.2 km
     gap_m: float = 500.0  # of the layer for which one level speaks at most
     usual_confidence: float = 50.0  # of levels that state none
-    reach_m: float = 120_000.0  # standard deviation of the Gaussian around a station
+    reach_m: float = 120_000.0  # standard deviation of the Gaussian of a station's quality
+    apart_m: float = 60_000.0  # of that by which stations weigh against one another
     fresh_s: float = 1800.0  # e-folding age
     oldest_s: float = 3600.0
 
@@ -115,8 +117,8 @@ def steering_motion(
 
     Returns
     -------
-    ``motion_x``, ``motion_y`` (m s-1) and ``quality`` on (y, x), attribute ``stations``; None
-    where there is no wind.
+    ``motion_x``, ``motion_y`` (m s-1), ``quality`` and ``spread`` (m s-1 a component, standard
+    deviation between the stations) on (y, x), attribute ``stations``; None where there is no wind.
     """
     oldest = timedelta(seconds=params.oldest_s)
     used = [wind for wind in winds if timedelta(0) <= time - wind.time <= oldest]
@@ -127,17 +129,25 @@ def steering_motion(
                       for s in stations])  # fmt: skip
     x, y, along_x, along_y, trust = found.T
     square = (spec.x[None, None, :] - x[:, None, None]) ** 2
-    square = (square + (spec.y[None, :, None] - y[:, None, None]) ** 2) / (2 * params.reach_m**2)
+    square = square + (spec.y[None, :, None] - y[:, None, None]) ** 2
     # Far from all stations all Gaussians are 0: they are taken relative to the nearest one.
-    near = np.exp(square.min(axis=0) - square) * trust[:, None, None]
+    near = np.exp((square.min(axis=0) - square) / (2 * params.apart_m**2)) * trust[:, None, None]
     share = near / near.sum(axis=0)
+    both = (along_x[:, None, None], along_y[:, None, None])
+    mean = [(share * along).sum(axis=0) for along in both]
+    off = ((along - m) ** 2 for along, m in zip(both, mean, strict=True))
+    reach = np.exp(-square / (2 * params.reach_m**2)) * trust[:, None, None]
     fields = {
-        "motion_x": np.einsum("kyx,k->yx", share, along_x),
-        "motion_y": np.einsum("kyx,k->yx", share, along_y),
-        "quality": np.minimum((np.exp(-square) * trust[:, None, None]).sum(axis=0), 1.0),
+        "motion_x": mean[0],
+        "motion_y": mean[1],
+        "quality": np.minimum(reach.sum(axis=0), 1.0),
+        "spread": np.sqrt(0.5 * (share * sum(off)).sum(axis=0)),
     }
     return xr.Dataset(
-        {name: (("y", "x"), f.astype(np.float32), attrs(name)) for name, f in fields.items()},
+        {
+            name: (("y", "x"), f.astype(np.float32), attrs(_LIKE.get(name, name)))
+            for name, f in fields.items()
+        },
         coords={"time": to_numpy(time), **spec.coords()},
         attrs={"stations": " ".join(stations)},
     )

@@ -114,8 +114,12 @@ def test_between_two_stations_lies_their_mean_and_at_each_its_own():
     middle = found["motion_x"].values[20, 19:21].mean()
     assert middle == pytest.approx(5.0, abs=0.2)
     # 102.5 km from A, 297.5 km from B, at the same y within 2.5 km.
-    share = 1 / (1 + np.exp(-(297.5**2 - 102.5**2) / (2 * 120**2)))
+    share = 1 / (1 + np.exp(-(297.5**2 - 102.5**2) / (2 * (PARAMS.apart_m / 1000) ** 2)))
     assert found["motion_x"].values[20, 0] == pytest.approx(10 * share, abs=0.1)
+    # In the middle each is as far from their mean as they are from one another, halved.
+    spread = found["spread"].values
+    assert spread[20, 19:21].mean() == pytest.approx(np.hypot(5, 2) / np.sqrt(2), rel=0.05)
+    assert spread[20, 0] < 0.2
     # Far outside all reach it is still a number.
     away = GridSpec("EPSG:4549", 9e6, 3220e3, 5000.0, 4, 4)
     beyond = steering_motion(winds, away, TIME, PARAMS)
