@@ -2,8 +2,8 @@
 
 Rain of a drill on 2 km cells every six minutes for an hour: seen only in the west of the grid, so
 that the truth is known where nothing is seen; or none until the last step, the first echo of a dry
-day; or none in the last half hour. Errors are RMS vector differences in m/s from the true motion of the
-texture, over cells whose measured quality is under 0.1.
+day; or none in the last half hour. Errors are RMS vector differences in m/s from the true motion
+of the texture, over cells whose measured quality is under 0.1, in a typhoon those that it reaches.
 
 Prints a table; with --out also a figure.
 """
