@@ -78,6 +78,13 @@ class InputSettings(_Frozen):
     radar: ConfigPath
     stations: tuple[ConfigPath, ...] = ()
     station_frame: str = Field("", description="frame of the stations' coordinates")
+    profiles: tuple[ConfigPath, ...] = Field(
+        (), description="files or folders of wind profiles (ROBS, HOBS, OOBS)"
+    )
+    profile_frame: str = Field("", description="frame of the profile stations' coordinates")
+    profile_clock: Literal["UTC", "Beijing"] = Field(
+        "UTC", description="time in which profiles are written and named"
+    )
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
     expected_radars: tuple[str, ...] = Field(
         (), description="codes of radars whose silence degrades a cycle by name"

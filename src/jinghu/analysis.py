@@ -14,8 +14,9 @@ from jinghu.configs.settings import RadarSettings
 from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.spec import GridSpec
-from jinghu.grid.times import from_numpy
+from jinghu.grid.times import from_numpy, to_numpy
 from jinghu.melting import Level, setting
+from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
@@ -201,12 +202,14 @@ def analyse(
     previous_motion: xr.Dataset | None,
     stale_after_s: float,
     log: StageLog,
+    steering: xr.Dataset | None = None,
 ) -> Analysis:
     """Estimate the motion and build the mosaics.
 
     The motion is taken from mosaics of the same radars at two times, so that a radar that joins or
     falls out does not look like moving rain; it is estimated twice, the second time from mosaics
-    whose radars were brought to common times along the first estimate.
+    whose radars were brought to common times along the first estimate. Where there is no echo to
+    take it from, it is filled by the motion of the cycle before and by the steering wind.
     """
     params = MosaicParams(stale_after_s=stale_after_s)
     latest = {rain.attrs["radar"]: rain for rain in rains}
@@ -214,17 +217,21 @@ def analyse(
     for rain in rains:
         first.setdefault(rain.attrs["radar"], rain)
     moved = [code for code in latest if _gap(first[code], latest[code]) >= _MOTION_GAP]
-    motion = previous_motion
+    motion = filled_motion(no_motion(rains[0], to_numpy(time)), previous_motion, steering)
+    guess = motion if any(rests_on(motion).values()) else None
     earlier_time = _median_time([first[code] for code in moved]) if moved else None
     if earlier_time is not None:
         for _ in range(2):
-            before = mosaic([first[c] for c in moved], earlier_time, motion, params)
-            after = mosaic([latest[c] for c in moved], time, motion, params)
-            motion = estimate_motion(before, after)
-    if motion is None:
-        log.degrade("no radar has two scans and there is no earlier motion: rain stands still")
-        still = mosaic(list(latest.values()), time, None, params)
-        motion = estimate_motion(still, still)
+            before = mosaic([first[c] for c in moved], earlier_time, guess, params)
+            after = mosaic([latest[c] for c in moved], time, guess, params)
+            measured = estimate_motion(before, after)
+            guess = motion = filled_motion(measured, previous_motion, steering)
+    elif not rests_on(motion)["previous"]:
+        how = "rain stands still"
+        if steering is not None:
+            stations = steering.attrs["stations"]
+            how = f"rain moves with the steering wind of profile stations {stations}"
+        log.degrade(f"no radar has two scans and there is no earlier motion: {how}")
     earlier = None
     if earlier_time is not None:
         scans = [rain for rain in first.values() if _gap(rain, None, time) >= _MOTION_GAP]

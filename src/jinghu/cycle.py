@@ -32,16 +32,25 @@ from jinghu.grid.quarantine import quarantine
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
-from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time
-from jinghu.ingest import NOTHING, Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.grid.times import cycle_name, floor_time, isoformat, parse_time, to_numpy
+from jinghu.ingest import (
+    NOTHING,
+    Ingested,
+    Refused,
+    Window,
+    radar_files,
+    read_stations,
+    read_volumes,
+)
 from jinghu.melting import melting_before, melting_now, melting_rows
 from jinghu.melting import to_dataset as melting_dataset
-from jinghu.nowcast.motion import estimate_motion
+from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.stages import StageLog
+from jinghu.steering import Steering, clocks_state, read_inputs, steering_of
 from jinghu.surroundings import read_surroundings
 
 
@@ -53,6 +62,7 @@ class CycleInputs:
     now: datetime
     radar: Sequence[Path]
     stations: Sequence[Path]
+    profiles: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -68,6 +78,8 @@ class CycleResult:
     warnings: WarningOutcome
     log: StageLog
     stale: list[str] = field(default_factory=list)
+    steering: Mapping[str, object] = field(default_factory=dict)
+    motion: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> CycleResult:
@@ -86,7 +98,9 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         melted = melting_before(store, inputs.time, settings.radar, log)
         making = Making(makings(settings), done, melted.level.bottom_m)
         carried = load_carried(store, inputs.time, working, making, log.degrade)
-        ingested = ingest(settings, inputs, store, log, carried)
+        clocks = (inputs.time, inputs.now)
+        profiles = read_inputs(inputs.profiles, settings, clocks, store, log)
+        ingested = ingest(settings, inputs, store, log, carried, profiles.refused)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
         melting = melting_now(ingested.volumes, melted, inputs.time, settings.radar)
@@ -101,7 +115,8 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         )
     with log.stage("analysis"):
         rains = weighed([*scans.rains, *(one.rain for one in ingested.carried)], done)
-        analysis, stale = analysis_of(rains, settings, inputs.time, store, log)
+        steering = steering_of(profiles, working, inputs.time, log)
+        analysis, stale = analysis_of(rains, settings, inputs.time, store, log, steering.motion)
         columns = columns_at(scans.columns, inputs.time, analysis.motion, working, settings.radar)
         calibration = calibration_after(scans.seen, analysis.mosaic, analysis.motion, known)
         name_calibration(calibration, scans.seen, done, log)
@@ -131,7 +146,8 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             working_grid(rates, windows, rainfall, analysis.motion, columns),
             flows.dataset,
         )
-        manifest = manifest_of(settings, inputs, ingested, log)
+        manifest = manifest_of(settings, inputs, ingested, steering, log)
+        manifest["motion"] = rests_on(analysis.motion)
         manifest["calibration"] = calibration_rows(calibration, done)
         manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
         published = publish(store, cycle, products, manifest)
@@ -142,6 +158,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "motion": analysis.motion,
             "calibration": calibration_dataset(calibration),
             "melting": melting_dataset(melting),
+            "profiles": clocks_state(profiles),
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
@@ -153,7 +170,19 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             fast = store.part(cycle, "fast")
             publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log)
     status = "published" if published else "unchanged"
-    return CycleResult(cycle, status, ingested, rainfall, products, flows, warned, log, stale)
+    return CycleResult(
+        cycle,
+        status,
+        ingested,
+        rainfall,
+        products,
+        flows,
+        warned,
+        log,
+        stale,
+        steering.summary,
+        rests_on(analysis.motion),
+    )
 
 
 def scans_state(
@@ -182,8 +211,9 @@ def ingest(
     store: Store,
     log: StageLog,
     carried: Carried = NOTHING,
+    refused: Sequence[Refused] = (),
 ) -> Ingested:
-    """Read what belongs to this cycle; quarantine and name what is refused."""
+    """Read what belongs to this cycle; quarantine and name what is refused, here or before."""
     window = Window(
         inputs.time - timedelta(minutes=settings.radar.window_before_min),
         inputs.time + timedelta(minutes=settings.radar.window_after_min),
@@ -196,14 +226,15 @@ def ingest(
     files = radar_files(inputs.radar, window)
     read_volumes(files, load_sites(settings.inputs.sites), window, found, carried=carried)
     read_stations(inputs.stations, settings.inputs.station_frame, found)
+    found.refused += refused
     heard = {scan.radar for scan in found.scans}
     for code in settings.inputs.expected_radars:
         if code not in heard:
             log.degrade(f"radar {code}: no usable volume")
-    for refused in found.refused:
-        log.degrade(f"refused: {refused.error}")
-        if refused.file.is_file():
-            quarantine(store, refused.file, refused.error, inputs.now)
+    for one in found.refused:
+        log.degrade(f"refused: {one.error}")
+        if one.file.is_file():
+            quarantine(store, one.file, one.error, inputs.now)
     for scan in found.scans:
         for damage in scan.damage:
             log.degrade(f"{scan.source}: {damage}; its whole rays are used")
@@ -213,7 +244,12 @@ def ingest(
 
 
 def analysis_of(
-    rains: list[xr.Dataset], settings: Settings, time: datetime, store: Store, log: StageLog
+    rains: list[xr.Dataset],
+    settings: Settings,
+    time: datetime,
+    store: Store,
+    log: StageLog,
+    steering: xr.Dataset | None = None,
 ) -> tuple[Analysis, list[str]]:
     """Analysis from the radars, or one that says that nothing was seen; and the stale radars."""
     stale_after = timedelta(minutes=settings.radar.stale_after_min)
@@ -228,8 +264,8 @@ def analysis_of(
     if not rains:
         log.degrade("no radar volume: rain from gauges alone")
         nothing = dry_analysis(settings.grid.working(), time)
-        still = motion if motion is not None else estimate_motion(nothing, nothing)
-        return Analysis(nothing, still, None), []
+        unmeasured = no_motion(nothing, to_numpy(time))
+        return Analysis(nothing, filled_motion(unmeasured, motion, steering), None), []
     newest = {rain.attrs["radar"]: rain["time"].values for rain in rains}
     limit = np.datetime64((time - stale_after).replace(tzinfo=None), "ns")
     stale = sorted(code for code, scanned in newest.items() if scanned < limit)
@@ -237,7 +273,7 @@ def analysis_of(
         log.degrade(
             f"stale radars, moved along the motion to the analysis time: {', '.join(stale)}"
         )
-    return analyse(rains, time, motion, stale_after.total_seconds(), log), stale
+    return analyse(rains, time, motion, stale_after.total_seconds(), log, steering), stale
 
 
 def records(store: Store, cycle: str, settings: Settings, log: StageLog) -> Records:
@@ -271,7 +307,11 @@ def publish(store: Store, cycle: str, products: Products, manifest: Mapping[str,
 
 
 def manifest_of(
-    settings: Settings, inputs: CycleInputs, ingested: Ingested, log: StageLog
+    settings: Settings,
+    inputs: CycleInputs,
+    ingested: Ingested,
+    steering: Steering,
+    log: StageLog,
 ) -> dict[str, object]:
     """Return what a reader needs to know of a part: time, inputs, degradations, timings."""
     return {
@@ -284,6 +324,7 @@ def manifest_of(
             "radars": sorted({scan.radar for scan in ingested.scans}),
             "volumes": [scan.source for scan in ingested.scans],
             "stations": [s.source.rsplit("/", 1)[-1] for s in ingested.stations],
+            "profiles": steering.summary,
             "refused": [{"file": r.file.name, "cause": r.error.cause} for r in ingested.refused],
             "duplicates": ingested.duplicates,
         },

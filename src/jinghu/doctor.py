@@ -53,6 +53,10 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     if settings.inputs.stations:
         frame = partial(parse_frame, settings.inputs.station_frame, "inputs.station_frame")
         checks.append(("station frame", frame))
+    checks += [(f"profiles {p.name}", partial(_there, p)) for p in settings.inputs.profiles]
+    if settings.inputs.profiles:
+        frame = partial(parse_frame, settings.inputs.profile_frame, "inputs.profile_frame")
+        checks.append(("profile frame", frame))
     return [_look(what, check) for what, check in checks]
 
 
@@ -72,6 +76,12 @@ def _folder(path: Path) -> str:
 def _file(path: Path) -> str:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing")
+    return str(path)
+
+
+def _there(path: Path) -> str:
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: set inputs.profiles")
     return str(path)
 
 

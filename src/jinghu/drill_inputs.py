@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jinghu.alerting import units_of
 from jinghu.configs.settings import Settings
 from jinghu.drill_flow import Watched, place_watched, true_flows
+from jinghu.drill_profiles import Profilers, write_profiles
 from jinghu.drill_radars import Coming, drill_network, due, volumes_of
 from jinghu.drill_rain import AFTER, BEFORE, make_rain, rain_amounts
 from jinghu.drill_rivers import RiverReports, write_reports
@@ -125,8 +126,10 @@ class Observers:
         Rain gauges.
     rivers
         Gauges of rivers and reservoirs.
+    profilers
+        Wind profilers.
     folder
-        Where files arrive: ``radar``, ``stations`` and ``rivers`` in it.
+        Where files arrive: ``radar``, ``stations``, ``rivers`` and ``profiles`` in it.
     workers
         Threads that scan.
     """
@@ -136,6 +139,7 @@ class Observers:
     frames: Frames
     stations: Stations
     rivers: RiverReports
+    profilers: Profilers
     folder: Path
     workers: int
     _waiting: list[Coming] = field(default_factory=list)
@@ -161,6 +165,7 @@ class Observers:
         for coming in arrived:
             durable.write_atomic(self.folder / "radar" / coming.name, coming.data)
         write_reports(self.rivers, before, time, self.folder / "rivers")
+        write_profiles(self.profilers, before, time, self.folder / "profiles")
         ended = floor_time(time, HOUR)
         return write_hours(self.stations, (ended - HOUR, ended), time, self.folder / "stations")
 
@@ -188,6 +193,7 @@ def make_observers(
         Frames(truth.rain, drops, spec),
         Stations(script, truth.rain, spec, gauges, strike(script)),
         RiverReports(truth.flows, script.seed),
+        Profilers(script.seed, truth.rain, spec),
         folder,
         workers,
     )

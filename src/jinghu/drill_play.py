@@ -33,7 +33,7 @@ STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "quarantine", "drill")
-_INCOMING = ("radar", "stations", "rivers")
+_INCOMING = ("radar", "stations", "rivers", "profiles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,9 @@ def drill_settings(
             "radar": incoming / "radar",
             "stations": (),
             "station_frame": "WGS-84",
+            "profiles": (incoming / "profiles",),
+            "profile_frame": "WGS-84",
+            "profile_clock": "UTC",
             "expected_radars": script.radars,
         }
     )
@@ -148,7 +151,8 @@ def play(
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             public.clock.at = now
-            inputs = CycleInputs(time, now, [settings.inputs.radar], stations)
+            profiles = settings.inputs.profiles
+            inputs = CycleInputs(time, now, [settings.inputs.radar], stations, profiles)
             result = run_cycle(settings, inputs, quiet)
             answered = answer_until_next(now, settings, public)
             cycles.append(

@@ -28,6 +28,8 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
             "duplicates": found.duplicates,
         },
         "gauges": _gauges(result.rainfall.merge_report, city_box(settings)),
+        "profiles": result.steering,
+        "motion": result.motion,
         "analysis": {
             "wet_fraction": round(float((rate >= 0.1).mean()), 4),
             "wet_cells": int((result.products.products["rainfall_rate"][0] >= 0.1).sum()),
@@ -52,6 +54,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
     parts = (
         ("雷达 radars", _radar_words(report["radars"])),
         ("雨量站 gauges", _gauge_words(report["gauges"])),
+        ("风廓线 wind profiles", _profile_words(report["profiles"], report["motion"])),
         ("分析 analysis", _analysis_words(report["analysis"])),
         ("外推 nowcast", _nowcast_words(report["nowcast"])),
         ("洪水 flood", _flood_words(report["hydro"])),
@@ -76,6 +79,12 @@ def _gauge_words(gauges: dict[str, Any]) -> str:
             score = f"RMSE {found['rmse_mm']:.2f} mm, bias {found['bias']:.2f}, r {found['r']:.2f}"
             words += f"; left out{place}: {score}"
     return words
+
+
+def _profile_words(profiles: dict[str, Any], motion: dict[str, float]) -> str:
+    used = f"{len(profiles['stations'])} stations ({len(profiles['files'])} files)"
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in motion.items())
+    return f"{used if profiles['files'] else 'none'}; motion: {shares}"
 
 
 def _analysis_words(analysis: dict[str, Any]) -> str:
