@@ -27,6 +27,20 @@ MAX_ATTEMPTS = 8
 _LONGEST_WAIT = timedelta(hours=1)
 _BACKOFF = (5, 30, 60, 300, 900, 1800, 3600)  # seconds after the first, second... failure
 _PURPOSE = {0: "warning.ended"}
+_ABOVE, _BELOW = task.alias(), task.alias()
+_SILENT = (  # made once: one is asked for every message to somebody above
+    select(recipient.c.name, recipient.c.role, recipient.c.unit_name, escalation.c.reason)
+    .select_from(escalation)
+    .join(_ABOVE, _ABOVE.c.task_id == escalation.c.to_task_id)
+    .join(_BELOW, _BELOW.c.task_id == escalation.c.from_task_id)
+    .join(recipient, recipient.c.recipient_id == _BELOW.c.recipient_id)
+    .where(
+        _ABOVE.c.event_id == bindparam("event"),
+        _ABOVE.c.recipient_id == bindparam("recipient"),
+        escalation.c.at == bindparam("moment"),
+    )
+    .order_by(escalation.c.escalation_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,23 +201,10 @@ def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
 
 def _silent_below(connection: Connection, row: Row[tuple[object, ...]]) -> list[Silent]:
     """Who did not answer or could not handle it, of those because of whom a message was made."""
-    above, below = task.alias(), task.alias()
-    query = (
-        select(recipient.c.name, recipient.c.role, recipient.c.unit_name, escalation.c.reason)
-        .select_from(escalation)
-        .join(above, above.c.task_id == escalation.c.to_task_id)
-        .join(below, below.c.task_id == escalation.c.from_task_id)
-        .join(recipient, recipient.c.recipient_id == below.c.recipient_id)
-        .where(
-            above.c.event_id == row.event_id,
-            above.c.recipient_id == row.recipient_id,
-            escalation.c.at == row.created_at,
-        )
-        .order_by(escalation.c.escalation_id)
-    )
+    asked = {"event": row.event_id, "recipient": row.recipient_id, "moment": row.created_at}
     return [
         Silent(r.name, Role(r.role), r.unit_name, r.reason == "CANNOT_HANDLE")
-        for r in connection.execute(query)
+        for r in connection.execute(_SILENT, asked)
     ]
 
 

@@ -22,9 +22,6 @@ _HEIGHT_WEIGHTS /= _HEIGHT_WEIGHTS.sum()  # they are rounded
 _LEAST_MM_H = 0.02  # less is no rain
 _MELTING_M = 600.0  # depth of the melting layer
 _PER_DB = np.log(10.0) / 10.0
-# Columns of the vertical structure: dB of Z in convection, dB more in layer cloud, share that is
-# rain, fall of rhoHV in convection, more in layer cloud.
-_LAYER = ("convective_db", "layered_db", "liquid", "spoilt", "layered_spoilt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,10 @@ def beam_heights(
 
 @numba.njit(cache=True, nogil=True)
 def _layers(heights_m: NDArray[np.float64], freezing_m: float) -> NDArray[np.float64]:
-    """Vertical structure (height, gate, 5): see `_LAYER`.
+    """Vertical structure (height, gate, 5).
+
+    Columns: dB of Z in convection, dB more in layer cloud, share that is rain, fall of rhoHV in
+    convection, more in layer cloud.
 
     Below the melting layer rain is as at the ground. In it layer cloud has a bright band; above,
     Z falls by 2.5 (convection) to 4.5 dB/km (Fabry & Zawadzki 1995, J. Atmos. Sci. 52, 838-851).

@@ -142,8 +142,14 @@ def receive(
         noise * 10.0 ** (_MIN_SNR_DB / 10.0),
         (signal, total_signal, faded),
     )
-    total, dbz, zdr, rhohv, phidp, velocity, width, snr = np.zeros((8, *pia.shape), np.float32)
-    measured = (total, dbz, zdr, rhohv, phidp, velocity, width, snr)
+
+    def blank() -> NDArray[np.float32]:
+        return np.zeros(pia.shape, np.float32)
+
+    found = Received(
+        blank(), blank(), blank(), blank(), blank(), blank(), blank(), blank(),
+        signal, total_signal, faded,
+    )  # fmt: skip
     _measure(
         powers,
         (gathered.z, gathered.zv, gathered.rhohv, pia_zdr, phase, wind_m_s),
@@ -151,9 +157,10 @@ def receive(
         random.standard_normal((len(powers[0]), _DRAWS), np.float32),
         (receiver.samples, receiver.offset_db, receiver.zdr_offset_db, receiver.phidp_offset_deg,
          receiver.phidp_fold_deg, nyquist_m_s),
-        measured,
+        (found.total_dbz, found.dbz, found.zdr_db, found.rhohv, found.phidp_deg,
+         found.velocity_m_s, found.width_m_s, found.snr_db),
     )  # fmt: skip
-    return Received(*measured, signal, total_signal, faded)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
