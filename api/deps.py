@@ -120,8 +120,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def get_context(request: Request) -> Context:
-    """Return the context of the application that serves the request."""
+async def get_context(request: Request) -> Context:
+    """Return the context of the application that serves the request.
+
+    Like the clock it waits for nothing, so it needs no thread of its own.
+    """
     context: Context = request.app.state.context
     return context
 
@@ -160,7 +163,7 @@ def newest_published(context: ContextDep) -> Published:
     return found
 
 
-def moment(context: ContextDep) -> datetime:
+async def moment(context: ContextDep) -> datetime:
     """Read the clock."""
     return context.clock()
 

@@ -32,6 +32,18 @@ class GridName(StrEnum):
     PRODUCT = "product"
 
 
+def _exceedance(hours: int, above_mm: float) -> "Layer":
+    return Layer(
+        f"probability_{hours}h_{above_mm:.0f}mm",
+        f"{hours}小时雨量≥{above_mm:.0f}毫米概率",
+        f"Probability of {above_mm:.0f} mm in {hours} h",
+        "probability",
+        GridName.PRODUCT,
+        hours,
+        above_mm,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One thing that frames show."""
@@ -42,6 +54,7 @@ class Layer:
     scale: str
     grid: GridName
     window_h: int | None = None
+    above_mm: float | None = None  # whose probability it shows
 
     @property
     def unit(self) -> str:
@@ -71,6 +84,8 @@ LAYERS = {
         ),
         Layer("cappi_3km", "等高面反射率 3 km", "CAPPI 3 km", "reflectivity", GridName.WORKING),
         Layer("echo_top", "回波顶高", "Echo top 18 dBZ", "echo_top", GridName.WORKING),
+        _exceedance(1, 20.0),
+        _exceedance(3, 50.0),
         Layer("vil", "垂直积分液态水", "VIL", "liquid", GridName.WORKING),
     )
 }
@@ -121,6 +136,8 @@ def frame_times(of: Published, layer: Layer, earlier: Sequence[Published] = ()) 
     if layer.window_h is not None:
         if layer.window_h not in of.products["window"].values:
             return []
+        if layer.above_mm is not None and not _holds_probability(of, layer.above_mm):
+            return []
         return [FrameTime(t, t <= of.time, of.cycle, of.part) for t in of.lead_times]
     if layer.id in _COLUMNS and not _holds_columns(of, layer):
         return []
@@ -133,6 +150,8 @@ def frame_codes(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8
         return None
     if layer.id == "rate":
         return _rate(of, time)
+    if layer.above_mm is not None:
+        return _probability(of, layer, time)
     if layer.window_h is not None:
         return _amount(of, layer, time)
     if layer.id in _COLUMNS:
@@ -182,6 +201,26 @@ def _amount(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8]:
     """Amounts are lower bounds: no rain where nothing is seen is missing, not dry."""
     lead = to_numpy(time) - to_numpy(of.time)
     values = of.products["rainfall_amount"].sel(window=layer.window_h, lead_time=lead).values
+    return _of_window(of, layer, values)
+
+
+def _holds_probability(of: Published, above_mm: float) -> bool:
+    """Whether the cycle has an ensemble, and one that was asked for this amount."""
+    if "probability_of_exceedance" not in of.products:
+        return False
+    return bool((of.products["threshold"].values == above_mm).any())
+
+
+def _probability(of: Published, layer: Layer, time: datetime) -> NDArray[np.uint8]:
+    """Percentage of the members that reach an amount."""
+    lead = to_numpy(time) - to_numpy(of.time)
+    of_window = of.products["probability_of_exceedance"].sel(window=layer.window_h)
+    share = of_window.sel(threshold=layer.above_mm, lead_time=lead).values
+    return _of_window(of, layer, share.astype(np.float32) * np.float32(100))
+
+
+def _of_window(of: Published, layer: Layer, values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Codes of values (y, x) of a window; nothing where nothing was seen is missing."""
     state = of.products["state"].values
     codes = rain_codes(values, state, scale_edges(layer.scale))
     never = of.products["window_observed"].sel(window=layer.window_h).values == 0

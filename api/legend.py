@@ -88,11 +88,13 @@ _DBZ_COLOURS = (
 _DBZ = (tuple(10.0 + 5.0 * k for k in range(13)), _DBZ_COLOURS, 90.0)
 _TOP = (tuple(2.0 * k for k in range(1, 10)), (*_DBZ_COLOURS[:8], "#ff00f0"), 22.0)
 _LIQUID = ((0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0), _TOP[1], 80.0)
+_SHARE = ((5.0, *(10.0 * k for k in range(1, 10))), (*_DBZ_COLOURS[1:10], "#ff00f0"), 100.0)
 # name -> unit, and lower bounds of the colours, the colours, and the top of the scale
 _COLUMN = {
     "reflectivity": ("dBZ", *_DBZ),
     "echo_top": ("km", *_TOP),
     "liquid": ("kg m-2", *_LIQUID),
+    "probability": ("%", *_SHARE),
 }
 
 
@@ -150,7 +152,7 @@ def _coded(
 def column_scale(
     name: str, unit: str, lower: Sequence[float], colours: Sequence[str], top: float
 ) -> Scale:
-    """Scale of what a column holds: equal steps from the first bound on, below it no echo."""
+    """Scale of what a column holds, or of percentages: equal steps from the first bound on."""
     low = np.linspace(lower[0], top, CLASSES, endpoint=False)
     middle = low + (top - lower[0]) / CLASSES / 2
     value = [0.0, *(float(f"{v:.3g}") for v in middle)]

@@ -25,6 +25,7 @@ from jinghu.grid.fields import attrs
 from jinghu.grid.store import Store, packed
 from jinghu.grid.times import cycle_name
 from jinghu.ingest import Ingested, Window, read_volumes
+from jinghu.melting import melting_now, nothing_seen
 from jinghu.publish import COLUMN_SCALE
 from jinghu.radar.encode import encode_standard
 from jinghu.radar.mosaic import MosaicParams, mosaic
@@ -92,8 +93,11 @@ def run(paths: list[Path], settings: Settings, folder: Path, workers: int) -> Cl
     with clock.stage("decode"):
         read_volumes(paths, load_sites(settings.inputs.sites), window, found, workers)
     assert len(found.volumes) == len(CODES), found.refused
+    with clock.stage("melting layer"):
+        unseen = nothing_seen(settings.radar)
+        melting = melting_now(found.volumes, unseen, TIME, settings.radar).level
     with clock.stage("control, rain, columns"):
-        scans = scans_of_radars(found.volumes, spec, settings.radar, workers)
+        scans = scans_of_radars(found.volumes, spec, settings.radar, workers, melting=melting)
     with clock.stage("mosaics 500 m"):
         merged = mosaic(scans.rains, TIME, motion, MosaicParams())
         shown = columns_at(scans.columns, TIME, motion, spec, settings.radar)

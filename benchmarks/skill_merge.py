@@ -18,6 +18,7 @@ from jinghu.grid.kriging import krige
 from jinghu.grid.merge import MergeParams, Skill, skill
 from jinghu.grid.times import parse_time
 from jinghu.ingest import Ingested, Window, radar_files, read_stations, read_volumes
+from jinghu.melting import melting_now, nothing_seen
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Records, merge_rainfall
 from jinghu.stages import StageLog
@@ -119,7 +120,10 @@ def main() -> int:
     files = radar_files([settings.inputs.radar], window)
     read_volumes(files, load_sites(settings.inputs.sites), window, found)
     read_stations(settings.inputs.stations, settings.inputs.station_frame, found)
-    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar)
+    radar = settings.radar
+    melting = melting_now(found.volumes, nothing_seen(radar), time, radar).level
+    print(f"melting layer {melting.bottom_m:.0f} to {melting.top_m:.0f} m ({melting.source})")
+    rains = rain_of_radars(found.volumes, settings.grid.working(), radar, melting=melting)
     analysis = analyse(rains, time, None, settings.radar.stale_after_min * 60.0, log)
     nothing = Records(None, None)
     report = merge_rainfall(analysis, found.stations, nothing, time, settings, log).merge_report

@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -118,7 +119,11 @@ class RadarSettings(_Frozen):
     zr_seasons: tuple[ZRSeasonSettings, ...] = ()
     hail_cap_dbz: float = 53.0
     max_range_km: float = 230.0
-    freezing_level_m: float = Field(5_000.0, gt=0, description="mean height of 0 degrees Celsius")
+    freezing_level_m: float = Field(
+        5_000.0,
+        gt=0,
+        description="mean height of 0 degrees Celsius, where no radar showed the melting layer",
+    )
     calibration: Literal["none", "monitor", "correct"] = Field(
         "correct",
         description="compare the radars with one another; take off what one is found to be off",
@@ -153,11 +158,32 @@ class MergeSettings(_Frozen):
 
 
 class NowcastSettings(_Frozen):
-    """Extrapolation."""
+    """Extrapolation, and the ensemble of the full part."""
 
     step_min: int = Field(6, ge=1)
     leads: int = Field(30, ge=1)
     engine: Literal["jinghu", "pysteps"] = "jinghu"
+    members: int = Field(
+        24, ge=0, le=500, description="of the ensemble; with 0 a cycle has its fast part alone"
+    )
+    full_every_min: int = Field(
+        6, ge=1, description="cycles whose minutes of the day this divides have a full part"
+    )
+    amount_thresholds_mm: tuple[float, ...] = Field((10.0, 20.0, 30.0, 50.0, 100.0), min_length=1)
+    rate_thresholds_mm_h: tuple[float, ...] = Field((1.0, 5.0, 10.0, 20.0, 50.0), min_length=1)
+    quantiles: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.1, 0.5, 0.9), min_length=1
+    )
+    neighbourhood_km_h: float = Field(
+        4.0, ge=0, description="growth of the neighbourhood over which shares are averaged"
+    )
+
+    @field_validator("amount_thresholds_mm", "rate_thresholds_mm_h", "quantiles")
+    @classmethod
+    def _ascend(cls, found: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in pairwise(found)):
+            raise ValueError("values must ascend")
+        return found
 
 
 class HydroSettings(_Frozen):

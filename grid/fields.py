@@ -71,6 +71,12 @@ FIELDS = {
         "mm", "rain over time_bounds", "lwe_thickness_of_precipitation_amount", 0.0, 3000.0
     ),
     "probability_of_exceedance": Field("1", "probability of exceeding threshold", None, 0.0, 1.0),
+    "probability_of_rate": Field(
+        "1", "probability of a rain rate at or above rate_threshold", None, 0.0, 1.0
+    ),
+    "rainfall_amount_quantile": Field(
+        "mm", "quantile of the members' rain over the window", None, 0.0, 3000.0
+    ),
     "quality": Field("1", "quality, 0 useless to 1 best", None, 0.0, 1.0),
     "state": Field("1", "what the value rests on", "status_flag", 0.0, 5.0),
     "method": Field("1", "how the rain rate was made", "status_flag", 0.0, 4.0),

@@ -77,6 +77,16 @@ def valid_times(store: Store, day: datetime) -> set[str]:
         raise StoreError(f"{path}: {error}") from None
 
 
+def observed_rate(store: Store, time: datetime) -> NDArray[np.float32] | None:
+    """Rain rate (y, x) in mm/h of the analysis of a time, None where there is none."""
+    time = time.astimezone(UTC)
+    if isoformat(time) not in valid_times(store, time):
+        return None
+    with xr.open_zarr(store.root / "obs" / f"{time:%Y%m%d}.zarr", chunks=None) as day:
+        found = day["rainfall_rate"].sel(time=to_numpy(time))
+        return np.asarray(found.values, np.float32)
+
+
 def _write_index(path: Path, times: set[str]) -> None:
     durable.write_atomic(path.with_suffix(".json"), json.dumps(sorted(times)).encode("ascii"))
 

@@ -6,6 +6,7 @@ Layout (docs/architecture.md): ``LATEST``, ``cycles/<cycle>/<part>/``, ``obs/``,
 """
 
 import json
+import os
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -172,6 +173,12 @@ class PartWriter:
         np.save(self.folder / name, array, allow_pickle=False)
         self._enter(name, dict(meaning) | {"shape": list(array.shape), "dtype": str(array.dtype)})
 
+    def link(self, name: str, part: Part) -> None:
+        """Hold a product of another part, without writing its bytes again where links are known."""
+        source = part.folder / name
+        shutil.copytree(source, self.folder / name, copy_function=_linked)
+        self._products[name] = part.manifest()["products"][name]
+
     def manifest(self, **entries: object) -> None:
         """Add entries to the manifest: inputs, degradations, timings, versions."""
         self._manifest.update(entries)
@@ -217,6 +224,14 @@ class PartWriter:
         if named is not None and _rank(*named) >= _rank(self.cycle, self.name):
             return
         durable.write_atomic(latest, f"{self.cycle}/{self.name}\n".encode("ascii"))
+
+
+def _linked(source: str, target: str) -> None:
+    """Make a hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _read_latest(path: Path) -> tuple[str, str] | None:

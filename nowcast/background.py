@@ -113,8 +113,9 @@ def _told(
     total = quality + rest
     if not np.any(quality > 0):
         return last[0], total, np.ones_like(quality)
-    older = rest / (total + np.float32(_AFAR))
-    return (1 - older) * motion + older * last[0], total, older
+    older = np.asarray(rest / (total + np.float32(_AFAR)), np.float32)
+    joined = np.asarray((1 - older) * motion + older * last[0], np.float32)
+    return joined, total, older
 
 
 def rests_on(motion: xr.Dataset) -> dict[str, float]:

@@ -52,6 +52,8 @@ class ConsistencyParams:
         Gates below are not of the segment; one above makes all of it suspect.
     least_rhohv
         Of rain alone.
+    rain_top_m
+        Height above mean sea level below which all is rain: well below the melting layer.
     nearest_m, farthest_m
         From the clutter about the radar to where its beam is too wide.
     least_segments, alike
@@ -68,6 +70,7 @@ class ConsistencyParams:
     least_dbz: float = 20.0
     hail_dbz: float = 48.0
     least_rhohv: float = 0.96
+    rain_top_m: float = 4_000.0
     nearest_m: float = 5_000.0
     farthest_m: float = 100_000.0
     least_segments: int = 30
@@ -158,10 +161,7 @@ def _rain(sweep: PolarSweep, antenna_m: float, params: ConsistencyParams) -> NDA
     """Gates (ray, gate) of rain alone: below the melting layer, at sound ranges."""
     assert sweep.dual is not None
     range_m = sweep.range_m
-    sound = (
-        gate_heights(range_m, sweep.elevation_deg, antenna_m)
-        < QpeParams().freezing_level_m - 1000.0
-    )
+    sound = gate_heights(range_m, sweep.elevation_deg, antenna_m) < params.rain_top_m
     sound &= (range_m >= params.nearest_m) & (range_m <= params.farthest_m)
     with np.errstate(invalid="ignore"):
         return np.asarray(sound[None, :] & (sweep.dual.rhohv >= params.least_rhohv))

@@ -25,8 +25,9 @@ class OverlapParams:
     Parameters
     ----------
     heights_m
-        Levels above mean sea level, below the melting layer: in rain reflectivity hardly changes
-        with height.
+        Levels above mean sea level: in rain reflectivity hardly changes with height.
+    rain_top_m
+        Height that beams of a level must stay below: the bottom of the melting layer.
     least_elevation_deg
         Terrain takes part of lower beams, which is no matter of calibration.
     half_depth_m
@@ -54,6 +55,7 @@ class OverlapParams:
     """
 
     heights_m: tuple[float, ...] = (1000.0, 1500.0, 2000.0, 2500.0, 3000.0, 3500.0, 4000.0)
+    rain_top_m: float = 4_500.0
     least_elevation_deg: float = 0.9
     half_depth_m: float = 250.0
     cell_m: float = 2_000.0
@@ -154,6 +156,7 @@ def levels_on_grid(
         beam = np.array([sweep.elevation_deg, volume.site.antenna_height_m,
                          sweep.first_gate_m, sweep.gate_m])  # fmt: skip
         _sample(azimuth, distance, sweep.azimuth_deg, sweep.dbz, hidden, beam, heights, limits, dbz)
+    dbz[heights + params.half_depth_m > params.rain_top_m] = np.nan
     return Levels(volume.site, volume.mid_time, dbz + np.float32(applied_db), distance)
 
 

@@ -180,14 +180,14 @@ def _dual(sweep: Sweep, order: NDArray[np.intp], factor: int) -> DualPol | None:
     if not (_same_gates(zdr, z) and _same_gates(rho, z) and _same_gates(phi, z)):
         return None
     return DualPol(
-        _mean_gates(zdr.values()[order], factor),
-        _mean_gates(rho.values()[order], factor),
+        mean_gates(zdr.values()[order], factor),
+        mean_gates(rho.values()[order], factor),
         _mean_direction(phi.values()[order], factor),
     )
 
 
 @numba.njit(cache=True, nogil=True)
-def _mean_gates(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+def mean_gates(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Mean of neighbouring gates; missing where most of them are missing."""
     n_rays, n = values.shape[0], values.shape[1] // factor
     out = np.full((n_rays, n), np.float32(np.nan))

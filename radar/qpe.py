@@ -44,9 +44,9 @@ class QpeParams:
         ZDR is averaged over so much of the ray, and so many rays.
     calibrated_path_db
         Path attenuation up to which reflectivity and ZDR are sound enough to be used together.
-    freezing_level_m
-        Height above mean sea level; half a kilometre below it melting begins, and there neither
-        KDP nor attenuation is that of rain.
+    melting_bottom_m
+        Height above mean sea level at which snow has melted; from there on up neither KDP nor ZDR
+        nor attenuation is that of rain.
     capped_quality
         Of gates whose reflectivity is above the hail cap and whose KDP is not known.
     """
@@ -55,7 +55,7 @@ class QpeParams:
     heavy_kdp: float = 0.3
     sound_rise_deg: float = 10.0
     hail_dbz: float = 50.0
-    freezing_level_m: float = 5_000.0
+    melting_bottom_m: float = 4_500.0
     capped_quality: float = 0.5
     least_zdr_db: float = 0.15
     zdr_window_m: float = 1_500.0
@@ -146,15 +146,16 @@ def gate_rain(
     if products is None or sweep.dual is None:
         return GateRain(rate, method, quality)
     quality[capped] = params.capped_quality
-    in_rain = echo & (sweep.dbz > zr.stratiform.floor_dbz)
-    in_rain &= _in_rain(sweep, antenna_m, params)[None, :]
+    wet = echo & (sweep.dbz > zr.stratiform.floor_dbz)
+    in_rain = wet & _in_rain(sweep, antenna_m, params)[None, :]
     told = _polarimetric(sweep, products, band, in_rain, params)
     polarimetric = told.method != Method.NONE
     rate[polarimetric], method[polarimetric] = told.rate[polarimetric], told.method[polarimetric]
     quality[told.method == Method.KDP] = 1.0
     quality[told.method == Method.KDP_ZDR] = 1.0
-    rest = in_rain & (method == Method.Z)
     tuned = tuned_rate(plain, rate, polarimetric, sweep.gate_m, params.tuning)
+    # Above the rain too, where some is near: what was brought down is rain of the same kind.
+    rest = (in_rain | (wet & (tuned != plain))) & (method == Method.Z)
     rate[rest], method[rest] = tuned[rest], Method.Z_TUNED
     quality *= np.exp(-products.attenuation.path_db / np.float32(params.lost_db))
     return GateRain(rate, method, quality.astype(np.float32))
@@ -223,5 +224,5 @@ def smoothed_zdr(sweep: PolarSweep, params: QpeParams) -> NDArray[np.float32]:
 def _in_rain(sweep: PolarSweep, antenna_m: float, params: QpeParams) -> NDArray[np.bool_]:
     """Mark gates (gate,) below the melting layer; they come first."""
     heights = gate_heights(sweep.range_m, sweep.elevation_deg, antenna_m)
-    below = heights < params.freezing_level_m - 500.0
+    below = heights < params.melting_bottom_m
     return np.asarray(np.logical_and.accumulate(below))

@@ -174,7 +174,7 @@ def _rain_of_sweeps(
     hidden = [one | other for one, other in zip(surveyed, found_hidden, strict=True)]
     products = [phase_products(sweep, band, antenna_m, params.qpe) for sweep in cleaned]
     whole = [restored(s, p, band) for s, p in zip(cleaned, products, strict=True)]
-    profile = correction_profile(whole, params.vpr)
+    profile = correction_profile(whole, params.vpr, antenna_m)
     gates = []
     for sweep, found, (_, shaded) in zip(whole, products, lit, strict=True):
         low = replace(sweep, dbz=brought_down(sweep, profile, params.vpr))

@@ -68,6 +68,7 @@ def settings_for(folder: Path) -> Settings:
                 "boundaries": CONFIGS / "boundaries" / "shaoxing.geojson",
             },
             "grid": {"x0_m": 535_000.0, "y0_m": 3_240_000.0, "nx": 40, "ny": 40},
+            "nowcast": {"members": 0},  # tests/test_full.py has the ensemble
             "store": folder / "store",
             "inputs": {
                 "radar": folder / "radar",

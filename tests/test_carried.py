@@ -72,10 +72,13 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
     manifests = [Store(path).latest() for path in (store, tmp_path / "other")]
     one, other = (part.manifest()["inputs"] for part in manifests if part is not None)
     assert one == other
+    one, other = (part.manifest()["melting_layer"] for part in manifests if part is not None)
+    assert one == other
+    assert {row["radar"] for row in one} == {"ZSIM1", "ZSIM3", "ZSIM4"}
 
 
 def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
-    spec, making = inputs.grid.working(), Making(makings(inputs), {})
+    spec, making = inputs.grid.working(), Making(makings(inputs), {}, 4_500.0)
     carried = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
     assert {scan.radar for scan in carried.scans} == {"ZSIM1", "ZSIM3", "ZSIM4"}
     to_dataset(carried, spec).to_netcdf(tmp_path / "again.nc", engine="netcdf4")
@@ -89,7 +92,7 @@ def test_scans_are_read_back_to_the_bit(inputs, second, tmp_path):
 
 def test_what_would_be_made_otherwise_is_not_carried(inputs, second):
     def carried(settings, corrected):
-        making, spec = Making(makings(settings), corrected), inputs.grid.working()
+        making, spec = Making(makings(settings), corrected, 4_500.0), inputs.grid.working()
         found = load_carried(Store(second[0]), TIME + STEP, spec, making, pytest.fail)
         return {scan.radar for scan in found.scans}
 

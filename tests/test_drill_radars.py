@@ -1,5 +1,7 @@
 """Volumes of a drill arrive as its script says: late, twice, damaged, misdated, or not at all."""
 
+import bz2
+import gzip
 from datetime import timedelta
 
 import numpy as np
@@ -73,12 +75,14 @@ def test_missing_late_and_duplicate_files(arrive, clean):
 
 
 def test_damaged_files_are_refused_or_named(arrive, clean):
+    blocks = bz2.compress(gzip.decompress(clean.data), 1)
     (cut,) = arrive({"kind": "truncated"})
-    assert len(cut.data) == len(clean.data) // 2
+    assert cut.data == blocks[: len(blocks) // 2]
     assert not read(cut).complete
     (corrupt,) = arrive({"kind": "corrupt"})
-    assert len(corrupt.data) == len(clean.data)
-    with pytest.raises(DataError, match=clean.name):  # bzip2 has a checksum
+    assert len(corrupt.data) == len(blocks)
+    assert corrupt.name == clean.name.replace(".gz", ".bz2")
+    with pytest.raises(DataError, match=corrupt.name):  # bzip2 has a checksum a block
         read(corrupt)
 
 

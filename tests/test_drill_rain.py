@@ -101,6 +101,19 @@ def test_points_of_different_seconds_agree_with_the_grid():
     np.testing.assert_array_equal(rain.rate(x, y, seconds), np.where(late, later, early))
 
 
+def test_many_places_of_one_second_are_what_each_of_them_is():
+    """More than 20,000 places share a texture that is blended first; single ones do not."""
+    rain = make_rain(named_drill("convective-line"), SPEC, np.tile(SPEC.x / 1e3, (SPEC.ny, 1)))
+    fine = GridSpec("EPSG:4549", SPEC.x0_m, SPEC.y0_m, 1000.0, 200, 200)
+    time = named_drill("convective-line").start
+    grid = rain.on_grid(fine, time)
+    x, y = np.meshgrid(fine.x, fine.y)
+    clock = np.full(fine.nx, time.timestamp())
+    few = np.concatenate([rain.rate(x[k], y[k], clock) for k in range(0, 200, 20)])
+    np.testing.assert_allclose(grid[::20].ravel(), few, rtol=1e-4, atol=1e-4)
+    assert 0.05 < (grid > 0).mean() < 1.0
+
+
 def test_the_line_rains_on_the_headwaters_and_the_dry_day_rains_nowhere():
     line = named_drill("convective-line")
     assert isinstance(line.event, LineEvent)

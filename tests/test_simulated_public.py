@@ -61,11 +61,11 @@ def test_impossible_people_are_refused(wrong):
 def test_the_order_of_arrival_changes_nothing(tmp_path, monkeypatch):
     said = []
 
-    def press(link, answer, note):
+    def press(_, link, answer, note):
         said.append((link, answer))
         return True
 
-    monkeypatch.setattr("jinghu.simulated_public._post", press)
+    monkeypatch.setattr("jinghu.simulated_public._Phone.press", press)
     histories = []
     for shuffle in range(3):
         messages = [f"m-{k}" for k in range(60)]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, make_url, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, make_url, or_, select, update
 
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
@@ -27,6 +27,30 @@ LINK_LIFE = timedelta(hours=24)
 _MAX_NOTE = 1000
 _KEY_BYTES = 32
 _USUAL = AnswerWithin()
+
+# Made once: building a statement anew takes as long as SQLite takes to run it.
+_FIND = select(task).where(
+    task.c.event_id == bindparam("event"), task.c.recipient_id == bindparam("recipient")
+)
+_WRITE = (
+    update(task)
+    .where(task.c.task_id == bindparam("key"))
+    .values({name: bindparam(name) for name in ("status", "answered_at", "note", "raised_at")})
+    .values(due_at=None)
+)
+_ANSWERED_FOR = (
+    update(task)
+    .where(
+        task.c.event_id == bindparam("event"),
+        task.c.tier == bindparam("of_tier"),
+        task.c.unit_code == bindparam("unit"),
+        task.c.task_id != bindparam("key"),
+        task.c.status == "TOLD",
+        task.c.level <= bindparam("up_to"),
+        or_(task.c.due_at.is_not(None), task.c.raised_at.is_not(None)),
+    )
+    .values(status="RELIEVED", due_at=None, raised_at=None)
+)
 
 
 class Answer(StrEnum):
@@ -151,9 +175,7 @@ def answer(
     note = note[:_MAX_NOTE]
     with engine.begin() as connection:
         found = connection.execute(
-            select(task).where(
-                task.c.event_id == link.event_id, task.c.recipient_id == link.recipient_id
-            )
+            _FIND, {"event": link.event_id, "recipient": link.recipient_id}
         ).first()
         if found is None:
             raise DataError("answer link", "there is no such task")
@@ -161,15 +183,14 @@ def answer(
             return str(found.status)
         unable = said is Answer.CANNOT_HANDLE
         connection.execute(
-            update(task)
-            .where(task.c.task_id == found.task_id)
-            .values(
-                status=said.value,
-                answered_at=isoformat(now),
-                note=note,
-                due_at=None,
-                raised_at=found.raised_at if unable else None,
-            )
+            _WRITE,
+            {
+                "key": found.task_id,
+                "status": said.value,
+                "answered_at": isoformat(now),
+                "note": note,
+                "raised_at": found.raised_at if unable else None,
+            },
         )
         subject = f"{link.event_id}/{link.recipient_id}"
         record(
@@ -187,17 +208,14 @@ def answer(
 def _answered_for(connection: Connection, found: Row[tuple[object, ...]]) -> None:
     """One answer is enough for the unit: nobody else of it is waited for."""
     connection.execute(
-        update(task)
-        .where(
-            task.c.event_id == found.event_id,
-            task.c.tier == found.tier,
-            task.c.unit_code == found.unit_code,
-            task.c.task_id != found.task_id,
-            task.c.status == "TOLD",
-            task.c.level <= found.level,
-            or_(task.c.due_at.is_not(None), task.c.raised_at.is_not(None)),
-        )
-        .values(status="RELIEVED", due_at=None, raised_at=None)
+        _ANSWERED_FOR,
+        {
+            "event": found.event_id,
+            "of_tier": found.tier,
+            "unit": found.unit_code,
+            "key": found.task_id,
+            "up_to": found.level,
+        },
     )
 
 

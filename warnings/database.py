@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 
@@ -23,13 +24,17 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 30_000
 _CACHE_KIB = 32 * 1024  # in 2 MiB, the default, the indexes of 100,000 people push each other out
 _GENESIS = "0" * 64
+_APPEND = insert(audit)
+_LAST = select(audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+THROWAWAY = "?synchronous=off"  # at the end of an SQLite URL: nothing is lost with the machine
 
 
 def open_database(url: str) -> Engine:
     """Open the database, creating and migrating it as needed.
 
     SQLite keeps its rollback journal: its write-ahead log can corrupt a database that several
-    processes use before SQLite 3.51.3, and Debian 12 ships 3.40. Every commit is flushed to disk.
+    processes use before SQLite 3.51.3, and Debian 12 ships 3.40. Every commit is flushed to disk,
+    unless the URL ends with `THROWAWAY`: that of a drill, which the next drill clears.
 
     Raises
     ------
@@ -84,18 +89,21 @@ def _shown(url: str) -> str:
 
 def connect(url: str) -> Engine:
     """Return an engine without touching the database."""
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    throwaway = parsed.query.get("synchronous") == "off"
+    engine = create_engine(parsed.difference_update_query(["synchronous"]), pool_pre_ping=True)
+    event.listen(engine, "connect", partial(_configure_sqlite, "OFF" if throwaway else "FULL"))
+    event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
-def _configure_sqlite(connection: SqliteConnection, _record: object) -> None:
+def _configure_sqlite(flush: str, connection: SqliteConnection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event starts transactions
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA synchronous = {flush}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
@@ -138,7 +146,7 @@ def record_all(connection: Connection, at: datetime, entries: Sequence[Entry]) -
     """Append many entries to the audit chain, in their order."""
     if not entries:
         return
-    last = connection.execute(select(audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).scalar()
+    last = connection.execute(_LAST).scalar()
     previous, stamp = last or _GENESIS, isoformat(at)
     rows = []
     for entry in entries:
@@ -152,7 +160,7 @@ def record_all(connection: Connection, at: datetime, entries: Sequence[Entry]) -
         digest = _digest(previous, row)
         rows.append(row | {"prev_hash": previous, "hash": digest})
         previous = digest
-    connection.execute(insert(audit), rows)
+    connection.execute(_APPEND, rows)
 
 
 def verify_audit(engine: Engine) -> int | None:

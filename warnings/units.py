@@ -79,14 +79,19 @@ def _projected(geometry: BaseGeometry, spec: GridSpec, path: Path) -> Polygon | 
 
 def _largest_share(shapes: tuple[Polygon | MultiPolygon, ...], spec: GridSpec) -> NDArray[np.int16]:
     half = spec.spacing_m / 2
+    cells = np.arange(spec.x.size * spec.y.size)
     x, y = (c.ravel() for c in np.meshgrid(spec.x, spec.y))
-    boxes = shapely.box(x - half, y - half, x + half, y + half)
-    tree = shapely.STRtree(boxes)
     best = np.zeros(x.size)
     county = np.full(x.size, -1, np.int16)
     for k, geometry in enumerate(shapes):
-        near = tree.query(geometry, predicate="intersects")
-        area = shapely.area(shapely.intersection(boxes[near], geometry))
+        west, south, east, north = geometry.bounds
+        inside = (x > west - half) & (x < east + half) & (y > south - half) & (y < north + half)
+        near, px, py = cells[inside], x[inside], y[inside]
+        boxes = shapely.box(px - half, py - half, px + half, py + half)
+        shapely.prepare(geometry)
+        area = np.where(shapely.contains_properly(geometry, boxes), spec.spacing_m**2, 0.0)
+        border = (area == 0.0) & shapely.intersects(geometry, boxes)
+        area[border] = shapely.area(shapely.intersection(boxes[border], geometry))
         larger = area > best[near]
         best[near[larger]] = area[larger]
         county[near[larger]] = k

@@ -125,6 +125,7 @@ function valueText(found, layer, scale) {
   if (layer.scale === "quality") return value.toFixed(2);
   const rest = mark ? `（${MARKS[mark].zh} ${MARKS[mark].en}）` : "";
   if (value === 0 && COLUMN_SCALES.includes(layer.scale)) return `无回波 no echo（< ${scale.breaks[0].lower} ${unitText(layer.unit)}）${rest}`;
+  if (value === 0 && layer.scale === "probability") return `< ${scale.breaks[0].lower} %${rest}`;
   if (value === 0) return `无雨 dry${rest}`;
   return `≈ ${amount(value)} ${unitText(layer.unit)}${rest}`;
 }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,9 @@ from jinghu.radar.volume import Code, Moment
 _MIN_SNR_DB = 1.0
 _LEAST_APART = 0.03  # 1 - rhoHV^2 that real antennas and gradients leave: 1.3 deg of noise at X
 _FADING_DB = 4.34  # standard deviation of one sample of rain in dB
+_PER_DB = np.log(10.0) / 10.0
+_NOTHING_DBZ = -90.0  # where no ground echoes
+_DRAWS = 6  # random numbers a gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,27 @@ def path_integrals(
     gathered: Gathered, gate_m: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Two-way attenuation, the same of ZDR (dB), and phase (deg), up to the gate centres."""
-    step_km = gate_m / 1000.0
-    found = []
-    for specific in (gathered.ah_db_km, gathered.adp_db_km, gathered.kdp_deg_km):
-        whole = np.cumsum(specific, axis=1, dtype=np.float64)
-        found.append((2.0 * step_km * (whole - specific / 2.0)).astype(np.float32))
-    return found[0], found[1], found[2]
+    return _path_integrals(
+        gathered.ah_db_km, gathered.adp_db_km, gathered.kdp_deg_km, gate_m / 1000.0
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _path_integrals(
+    ah: NDArray[np.float32], adp: NDArray[np.float32], kdp: NDArray[np.float32], step_km: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Sums along the rays, of a gate itself the nearer half."""
+    found = np.empty_like(ah), np.empty_like(adp), np.empty_like(kdp)
+    for ray in range(ah.shape[0]):
+        h, d, k = 0.0, 0.0, 0.0
+        for gate in range(ah.shape[1]):
+            half_h, half_d, half_k = (
+                step_km * ah[ray, gate], step_km * adp[ray, gate], step_km * kdp[ray, gate],
+            )  # fmt: skip
+            found[0][ray, gate], found[1][ray, gate] = h + half_h, d + half_d
+            found[2][ray, gate] = k + half_k
+            h, d, k = h + 2.0 * half_h, d + 2.0 * half_d, k + 2.0 * half_k
+    return found
 
 
 def receive(
@@ -115,51 +134,124 @@ def receive(
     """
     gate_m = float(range_m[1] - range_m[0])
     pia, pia_zdr, phase = path_integrals(gathered, gate_m)
-    pia = pia + np.float32(radome_db)
     noise = 10.0 ** ((receiver.noise_dbz_at_1km + 20.0 * np.log10(range_m / 1000.0)) / 10.0)
-    rain = gathered.z * 10.0 ** (-pia / 10.0)
-    ground = 10.0 ** ((clutter_dbz - pia) / 10.0)
-    leaks = random.random(ground.shape, np.float32) < receiver.clutter_leak
-    left = np.where(leaks, ground, ground * 10.0 ** (-receiver.clutter_filter_db / 10.0))
-    least = noise * 10.0 ** (_MIN_SNR_DB / 10.0)
-    total_signal = rain + ground > least
-    signal = rain + left > least
-    where = np.nonzero(total_signal)
-    n = len(where[0])
-    of_noise = np.broadcast_to(noise, rain.shape)[where]
-    power, snr = (rain + left)[where], ((rain + left)[where] / of_noise)
-    share = (left[where] / np.maximum(power, 1e-12)).astype(np.float64)  # of the ground
-    draws = random.standard_normal((6, n), np.float32)
-    fading = _FADING_DB / np.sqrt(receiver.samples) * (1.0 + 1.0 / np.maximum(snr, 0.1))
-    dbz = 10.0 * np.log10(np.maximum(power, 1e-9)) + fading * draws[0] + receiver.offset_db
-    total = 10.0 * np.log10((rain + ground)[where]) + fading * draws[0] + receiver.offset_db
-    rho = np.clip(gathered.rhohv[where], 0.3, 1.0)
-    apart = np.maximum(1.0 - rho**2, _LEAST_APART)
-    weak = 1.0 / np.maximum(snr, 0.1)
-    spread = np.sqrt((2.0 * apart + 4.0 * weak) / (2.0 * receiver.samples))
-    zdr = 10.0 * np.log10(gathered.z[where] / np.maximum(gathered.zv[where], 1e-9) + 1e-9)
-    zdr += -pia_zdr[where] + receiver.zdr_offset_db + 6.1 * spread * draws[1]
-    turned = phase[where] + receiver.phidp_offset_deg + 40.5 * spread * draws[2]
-    measured_rho = rho / (1.0 + weak) + 0.3 * spread**2 * draws[3]
-    zdr += share * 3.0 * draws[4]
-    turned += share * 60.0 * draws[5]
-    measured_rho -= share * (0.35 + 0.1 * np.abs(draws[4]))
-    velocity = (1.0 - np.sqrt(share)) * wind_m_s[where] + 0.6 * draws[3]
-    velocity = (velocity + nyquist_m_s) % (2.0 * nyquist_m_s) - nyquist_m_s
-    width = np.abs(1.6 * (1.0 - share) + 0.3 + 0.3 * draws[5])
-
-    def spread_out(values: NDArray[np.float64]) -> NDArray[np.float32]:
-        field = np.zeros(rain.shape, np.float32)
-        field[where] = values
-        return field
-
-    return Received(
-        spread_out(total), spread_out(dbz), spread_out(zdr),
-        spread_out(np.clip(measured_rho, 0.05, 1.05)),
-        spread_out(turned % receiver.phidp_fold_deg), spread_out(velocity), spread_out(width),
-        spread_out(10.0 * np.log10(np.maximum(snr, 1e-3))), signal, total_signal,
-        ~signal & (gathered.z + left > least),
+    signal, total_signal, faded = (np.zeros(pia.shape, np.bool_) for _ in range(3))
+    powers = _powers(
+        (gathered.z, clutter_dbz, pia, random.random(pia.shape, np.float32)),
+        (radome_db, receiver.clutter_leak, 10.0 ** (-receiver.clutter_filter_db / 10.0)),
+        noise * 10.0 ** (_MIN_SNR_DB / 10.0),
+        (signal, total_signal, faded),
+    )
+    total, dbz, zdr, rhohv, phidp, velocity, width, snr = np.zeros((8, *pia.shape), np.float32)
+    measured = (total, dbz, zdr, rhohv, phidp, velocity, width, snr)
+    _measure(
+        powers,
+        (gathered.z, gathered.zv, gathered.rhohv, pia_zdr, phase, wind_m_s),
+        noise,
+        random.standard_normal((len(powers[0]), _DRAWS), np.float32),
+        (receiver.samples, receiver.offset_db, receiver.zdr_offset_db, receiver.phidp_offset_deg,
+         receiver.phidp_fold_deg, nyquist_m_s),
+        measured,
     )  # fmt: skip
+    return Received(*measured, signal, total_signal, faded)
+
+
+@numba.njit(cache=True, nogil=True)
+def _powers(
+    beam: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    receiver: tuple[float, float, float],
+    least: NDArray[np.float64],
+    out: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Gates with a signal before the filter: places, rain, ground, and what is left of it.
+
+    ``least`` is what can be seen; sets where there is a signal, one before the filter, and where
+    one faded.
+    """
+    z, clutter_dbz, pia_db, luck = beam
+    radome_db, leak, filtered = receiver
+    signal, total_signal, faded = out
+    n_rays, n_gates = z.shape
+    place = np.empty(z.size, np.int64)
+    rain, ground, left = np.empty(z.size), np.empty(z.size), np.empty(z.size)
+    n = 0
+    for ray in range(n_rays):
+        for gate in range(n_gates):
+            echoes = clutter_dbz[ray, gate] > _NOTHING_DBZ
+            if z[ray, gate] <= 0.0 and not echoes:
+                continue
+            loss = np.exp(-_PER_DB * (pia_db[ray, gate] + radome_db))
+            of_rain, of_ground = z[ray, gate] * loss, 0.0
+            if echoes:
+                of_ground = np.exp(_PER_DB * clutter_dbz[ray, gate]) * loss
+            kept = of_ground if luck[ray, gate] < leak else of_ground * filtered
+            seen = of_rain + kept > least[gate]
+            signal[ray, gate] = seen
+            faded[ray, gate] = not seen and z[ray, gate] + kept > least[gate]
+            if of_rain + of_ground > least[gate]:
+                total_signal[ray, gate] = True
+                place[n], rain[n], ground[n], left[n] = (
+                    ray * n_gates + gate, of_rain, of_ground, kept,
+                )  # fmt: skip
+                n += 1
+    return place[:n], rain[:n], ground[:n], left[:n]
+
+
+@numba.njit(cache=True, nogil=True)
+def _measure(
+    powers: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    beam: tuple[
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+    ],
+    noise: NDArray[np.float64],
+    draws: NDArray[np.float32],
+    receiver: tuple[float, float, float, float, float, float],
+    out: tuple[
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+    ],
+) -> None:
+    """Set what is measured at the gates that `_powers` found: the fields of `Received`."""
+    z, zv, rhohv, pia_zdr, phase, wind = beam
+    samples, offset, zdr_offset, phidp_offset, fold, nyquist = receiver
+    total_dbz, dbz, zdr_db, rho_out, phidp, velocity, width, snr_db = out
+    for i in range(len(powers[0])):
+        ray, gate = divmod(powers[0][i], z.shape[1])
+        rain, ground, left = powers[1][i], powers[2][i], powers[3][i]
+        power = max(rain + left, 1e-12)
+        share = left / power  # of the ground
+        snr = power / noise[gate]
+        weak = 1.0 / max(snr, 0.1)
+        fading = _FADING_DB / np.sqrt(samples) * (1.0 + weak) * draws[i, 0] + offset
+        dbz[ray, gate] = 10.0 * np.log10(max(power, 1e-9)) + fading
+        total_dbz[ray, gate] = 10.0 * np.log10(rain + ground) + fading
+        rho = min(max(rhohv[ray, gate], 0.3), 1.0)
+        apart = max(1.0 - rho * rho, _LEAST_APART)
+        spread = np.sqrt((2.0 * apart + 4.0 * weak) / (2.0 * samples))
+        zdr = 10.0 * np.log10(z[ray, gate] / max(zv[ray, gate], 1e-9) + 1e-9) - pia_zdr[ray, gate]
+        zdr_db[ray, gate] = (
+            zdr + zdr_offset + 6.1 * spread * draws[i, 1] + share * 3.0 * draws[i, 4]
+        )
+        turned = phase[ray, gate] + phidp_offset + 40.5 * spread * draws[i, 2]
+        phidp[ray, gate] = (turned + share * 60.0 * draws[i, 5]) % fold
+        correlated = rho / (1.0 + weak) + 0.3 * spread * spread * draws[i, 3]
+        correlated -= share * (0.35 + 0.1 * abs(draws[i, 4]))
+        rho_out[ray, gate] = min(max(correlated, 0.05), 1.05)
+        moving = (1.0 - np.sqrt(share)) * wind[ray, gate] + 0.6 * draws[i, 3]
+        velocity[ray, gate] = (moving + nyquist) % (2.0 * nyquist) - nyquist
+        width[ray, gate] = abs(1.6 * (1.0 - share) + 0.3 + 0.3 * draws[i, 5])
+        snr_db[ray, gate] = 10.0 * np.log10(max(snr, 1e-3))
 
 
 def coded(

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.radar.geometry import beam_height, ground_distance, place
-from jinghu.radar.simulator.beam import Aim, gather
+from jinghu.radar.simulator.beam import Aim, beam_heights, gather, ground_distances, placed
 from jinghu.radar.simulator.ground import Ground
 from jinghu.radar.simulator.receiver import Received, Receiver, coded, receive
 from jinghu.radar.simulator.scattering import RainScattering, drops, rain_scattering
@@ -194,7 +193,7 @@ def _received(
 
 def rate_at(truth: RainTruth, site: RadarSite, time_s: float) -> float:
     """Rain rate over a site in mm/h."""
-    at = place(site, truth.spec)
+    at = placed(site, truth.spec)
     cell = int(truth.spec.cell_of_xy([at.x_m], [at.y_m])[0])
     frame = round((time_s - truth.start_s) / truth.step_s)
     frame = min(max(frame, 0), len(truth.rate_mm_h) - 1)
@@ -203,8 +202,8 @@ def rate_at(truth: RainTruth, site: RadarSite, time_s: float) -> float:
 
 def _wind(truth: RainTruth, site: RadarSite, aim: Aim) -> NDArray[np.float32]:
     """Radial velocity (ray, gate): the motion of the rain, less near the ground."""
-    ground = np.array([ground_distance(r, aim.elevation_deg) for r in aim.range_m])
-    height = np.array([beam_height(g, aim.elevation_deg, site.antenna_height_m) for g in ground])
+    ground = ground_distances(aim.range_m, aim.elevation_deg)
+    height = beam_heights(ground, np.array([aim.elevation_deg]), site.antenna_height_m)[0]
     share = 0.6 + 0.4 * np.clip(height / _SHEAR_DEPTH_M, 0, 2)
     u, v = truth.motion_m_s
     azimuth = np.radians(aim.azimuth_deg)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,11 +100,33 @@ class DropField:
         turned = phase + (frequency - kx * u - ky * v) * (time_s % 86_400.0)
         along_x = np.outer(spec.x - spec.x0_m, kx) + turned
         along_y = np.outer(spec.y - spec.y0_m, ky)
-        # no BLAS: its sums depend on the number of threads
-        cosines = np.einsum("yk,xk->yx", np.cos(along_y), np.cos(along_x), optimize=False)
-        sines = np.einsum("yk,xk->yx", np.sin(along_y), np.sin(along_x), optimize=False)
-        field = np.sqrt(2.0 / len(kx)) * (cosines - sines)
-        return np.asarray(self.params.mean_log10 + self.params.deviation_log10 * field, np.float32)
+        p = self.params
+        found = np.full(spec.shape, p.mean_log10, np.float32)
+        scale = p.deviation_log10 * np.sqrt(2.0 / len(kx))
+        _add_waves(
+            (scale * np.cos(along_y)).T.astype(np.float32),
+            (scale * np.sin(along_y)).T.astype(np.float32),
+            np.cos(along_x).T.astype(np.float32),
+            np.sin(along_x).T.astype(np.float32),
+            found,
+        )
+        return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_waves(
+    cosine_y: NDArray[np.float32],
+    sine_y: NDArray[np.float32],
+    cosine_x: NDArray[np.float32],
+    sine_x: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Add cosines of sums of two angles, (wave, y) and (wave, x); BLAS would sum in any order."""
+    for y in range(out.shape[0]):
+        for wave in range(cosine_x.shape[0]):
+            c, s = cosine_y[wave, y], sine_y[wave, y]
+            for x in range(out.shape[1]):
+                out[y, x] += c * cosine_x[wave, x] - s * sine_x[wave, x]
 
 
 def make_drops(

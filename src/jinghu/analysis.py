@@ -15,6 +15,7 @@ from jinghu.grid.advection import motion_array
 from jinghu.grid.fields import Method, State, attrs
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import from_numpy, to_numpy
+from jinghu.melting import Level, setting
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
@@ -25,6 +26,7 @@ from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.qpe import QpeParams
 from jinghu.radar.rain import UNKNOWN, RainParams, Surroundings, rain_and_scan, rain_on_grid
 from jinghu.radar.volume import Volume
+from jinghu.radar.vpr import VprParams
 from jinghu.radar.zr import ZRRelation, ZRTable
 from jinghu.stages import StageLog
 from jinghu.surroundings import KnownSites
@@ -80,11 +82,12 @@ def rain_of_radars(
     spec: GridSpec,
     settings: RadarSettings,
     known: KnownSites | None = None,
+    melting: Level | None = None,
 ) -> list[xr.Dataset]:
-    """Rain of every volume on the working grid, in order of time."""
+    """Rain of every volume on the working grid, in order of time; parameters: `scans_of_radars`."""
 
     def rain(volume: Volume) -> xr.Dataset:
-        params = rain_params(settings, volume.time.month)
+        params = rain_params(settings, volume.time.month, melting)
         return rain_on_grid(volume, spec, params, _around(volume, known))
 
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -99,6 +102,7 @@ def scans_of_radars(
     workers: int = _WORKERS,
     known: KnownSites | None = None,
     corrected: Mapping[str, Correction] | None = None,
+    melting: Level | None = None,
 ) -> Scans:
     """Rain of every volume, and more of each radar's newest.
 
@@ -110,6 +114,8 @@ def scans_of_radars(
         What is known of the sites' surroundings.
     corrected
         What is done about the calibration of radars, by their codes.
+    melting
+        The melting layer; that of the settings where None.
     """
     of_columns = _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
@@ -119,13 +125,15 @@ def scans_of_radars(
         volume: Volume, surroundings: Surroundings
     ) -> tuple[xr.Dataset, xr.Dataset | None, Seen | None]:
         done = (corrected or {}).get(volume.site.code, Correction())
-        params = rain_params(settings, volume.time.month)
+        params = rain_params(settings, volume.time.month, melting)
         rain, scan = rain_and_scan(volume, spec, params, surroundings, done.total_db)
         if newest[volume.site.code] is not volume:
             return rain, None, None
         columns = columns_on_grid(volume, scan, spec, of_columns)
-        watched = settings.calibration != "none"
-        return rain, columns, seen_by(volume, scan, spec, done.total_db) if watched else None
+        if settings.calibration == "none":
+            return rain, columns, None
+        bottom_m = params.qpe.melting_bottom_m
+        return rain, columns, seen_by(volume, scan, spec, done.total_db, bottom_m)
 
     with ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(products, volumes, around))
@@ -148,13 +156,15 @@ def columns_at(
     return column_mosaic(columns, time, motion, spec, (_column_params(settings), merge))
 
 
-def rain_params(settings: RadarSettings, month: int) -> RainParams:
-    """Return how the settings of an installation make rain in a month."""
+def rain_params(settings: RadarSettings, month: int, melting: Level | None = None) -> RainParams:
+    """Return how the settings of an installation make rain in a month, under a melting layer."""
+    level = setting(settings) if melting is None else melting
     relations = settings.relation(month)
     table = ZRTable(*(ZRRelation(of.a, of.b, settings.hail_cap_dbz) for of in relations))
     return RainParams(
         zr=table,
-        qpe=QpeParams(freezing_level_m=settings.freezing_level_m),
+        qpe=QpeParams(melting_bottom_m=level.bottom_m),
+        vpr=VprParams(layer_m=level.layer_m),
         max_range_m=settings.max_range_km * 1000.0,
     )
 

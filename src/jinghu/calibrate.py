@@ -36,6 +36,7 @@ from jinghu.radar.volume import Volume
 from jinghu.stages import StageLog
 
 _RADOME_BANDS = ("C", "X")
+_UNDER_MELTING_M = 500.0  # beams so far below the melting layer hold rain alone
 _SITE_M = 1_500.0  # rain so near to a radar wets it
 
 
@@ -56,7 +57,9 @@ class Seen:
     zdr: SelfCheck | None
 
 
-def seen_by(volume: Volume, scan: CleanScan, spec: GridSpec, applied_db: float) -> Seen:
+def seen_by(
+    volume: Volume, scan: CleanScan, spec: GridSpec, applied_db: float, melting_m: float
+) -> Seen:
     """Measure what one volume tells of its radar's calibration.
 
     Parameters
@@ -65,9 +68,13 @@ def seen_by(volume: Volume, scan: CleanScan, spec: GridSpec, applied_db: float) 
         As decoded; cleaned; dB that were taken off before.
     spec
         The working grid.
+    melting_m
+        Bottom of the melting layer: rain alone is compared.
     """
-    levels = levels_on_grid(volume, scan, spec, OverlapParams(), applied_db)
-    antenna_m, params = volume.site.antenna_height_m, ConsistencyParams()
+    overlap = OverlapParams(rain_top_m=melting_m)
+    levels = levels_on_grid(volume, scan, spec, overlap, applied_db)
+    antenna_m = volume.site.antenna_height_m
+    params = ConsistencyParams(rain_top_m=melting_m - _UNDER_MELTING_M)
     zdr = zdr_check(scan.sweeps, scan.phases, antenna_m, params)
     zdr_db = zdr.offset_db if zdr is not None else 0.0
     found = reflectivity_check(

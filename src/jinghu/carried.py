@@ -25,6 +25,7 @@ from jinghu.radar.volume import Volume
 
 _FIELDS = ("rainfall_rate", "quality", "beam_height", "state", "method")
 _SAME_DB = 1.0  # corrections that differ by less make much the same rain
+_SAME_M = 200.0  # and so do melting layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class CarriedScan:
         Digest of all that decided how its rain was made.
     correction_db
         What was taken off for the radar's calibration.
+    melting_m
+        Bottom of the melting layer that its rain was made with.
     time
         Of the first radial.
     damage
@@ -50,6 +53,7 @@ class CarriedScan:
     file: str
     made: str
     correction_db: float
+    melting_m: float
     time: datetime
     damage: tuple[str, ...]
     rain: xr.Dataset
@@ -94,10 +98,13 @@ class Making:
         By radar, as of `makings`.
     corrected
         What it does about the calibration of radars.
+    melting_m
+        Bottom of the melting layer, above mean sea level.
     """
 
     digests: Mapping[str, str]
     corrected: Mapping[str, Correction]
+    melting_m: float
 
     def correction_db(self, radar: str) -> float:
         """What it takes off a radar's reflectivity."""
@@ -106,6 +113,7 @@ class Making:
     def alike(self, scan: CarriedScan) -> bool:
         """Whether it would make the rain of a scan alike."""
         near = abs(self.correction_db(scan.radar) - scan.correction_db) <= _SAME_DB
+        near &= abs(self.melting_m - scan.melting_m) <= _SAME_M
         return near and self.digests.get(scan.radar) == scan.made
 
 
@@ -190,6 +198,7 @@ def made_scans(
             files[v.source],
             making.digests[v.radar],
             making.correction_db(v.radar),
+            making.melting_m,
             v.time,
             v.damage,
             of_source[v.source],
@@ -212,6 +221,7 @@ def to_dataset(carried: Carried, spec: GridSpec) -> xr.Dataset:
             "file": one.file,
             "made": one.made,
             "correction_db": one.correction_db,
+            "melting_m": one.melting_m,
             "time": one.time.isoformat(),
             "damage": one.damage,
             "attrs": one.rain.attrs,
@@ -255,6 +265,7 @@ def _scan(one: xr.Dataset, spec: GridSpec, texts: Mapping[str, Any]) -> CarriedS
         texts["file"],
         texts["made"],
         texts["correction_db"],
+        texts["melting_m"],
         datetime.fromisoformat(texts["time"]),
         tuple(texts["damage"]),
         rain,

@@ -16,6 +16,7 @@ from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import check
 from jinghu.ingest import Ingested, Window, read_stations, read_volumes
+from jinghu.melting import melting_now, nothing_seen
 from jinghu.nowcast import Engine, Members, Method
 from jinghu.nowcast import nowcast as run_nowcast
 from jinghu.nowcast.nowcast import motion_of
@@ -83,7 +84,8 @@ def mosaic_files(
     if not found.volumes:
         raise DataError("mosaic", "none of the files holds a usable volume")
     known = read_surroundings(settings, found.volumes, log)
-    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar, known)
+    melting = melting_now(found.volumes, nothing_seen(settings.radar), at, settings.radar).level
+    rains = rain_of_radars(found.volumes, settings.grid.working(), settings.radar, known, melting)
     analysis = analyse(rains, at, None, settings.radar.stale_after_min * 60.0, log)
     result = analysis.mosaic
     if stations:

@@ -1,7 +1,7 @@
 """One forecast cycle: the page to read first. Each line of `run_cycle` is one stage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from jinghu.carried import Carried, Making, load_carried, made_scans, makings, w
 from jinghu.carried import to_dataset as carried_dataset
 from jinghu.configs.settings import Settings
 from jinghu.flood import FloodOutcome, flood
+from jinghu.full import full_due, publish_full
 from jinghu.grid.accumulation import window_amounts
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.observations import record_analysis
@@ -41,6 +42,8 @@ from jinghu.ingest import (
     read_stations,
     read_volumes,
 )
+from jinghu.melting import melting_before, melting_now, melting_rows
+from jinghu.melting import to_dataset as melting_dataset
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
@@ -92,15 +95,23 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("ingest"):
         known = calibration_before(store, inputs.time, log)
         done = corrections(known, inputs.time, settings.radar)
-        making = Making(makings(settings), done)
+        melted = melting_before(store, inputs.time, settings.radar, log)
+        making = Making(makings(settings), done, melted.level.bottom_m)
         carried = load_carried(store, inputs.time, working, making, log.degrade)
         clocks = (inputs.time, inputs.now)
         profiles = read_inputs(inputs.profiles, settings, clocks, store, log)
         ingested = ingest(settings, inputs, store, log, carried, profiles.refused)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
+        melting = melting_now(ingested.volumes, melted, inputs.time, settings.radar)
+        making = replace(making, melting_m=melting.level.bottom_m)
         scans = scans_of_radars(
-            ingested.volumes, working, settings.radar, known=around, corrected=done
+            ingested.volumes,
+            working,
+            settings.radar,
+            known=around,
+            corrected=done,
+            melting=melting.level,
         )
     with log.stage("analysis"):
         rains = weighed([*scans.rains, *(one.rain for one in ingested.carried)], done)
@@ -138,6 +149,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         manifest = manifest_of(settings, inputs, ingested, steering, log)
         manifest["motion"] = rests_on(analysis.motion)
         manifest["calibration"] = calibration_rows(calibration, done)
+        manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
         published = publish(store, cycle, products, manifest)
         record_analysis(store, rainfall.analysis, inputs.time, step)
         state = {
@@ -145,6 +157,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
             "calibration": calibration_dataset(calibration),
+            "melting": melting_dataset(melting),
             "profiles": clocks_state(profiles),
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
@@ -152,6 +165,10 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log)
+    if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
+        with log.stage("ensemble"):
+            fast = store.part(cycle, "fast")
+            publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log)
     status = "published" if published else "unchanged"
     return CycleResult(
         cycle,

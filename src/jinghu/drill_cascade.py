@@ -7,6 +7,7 @@ a power of 0.9, within the range of Germann et al. 2006, J. Atmos. Sci. 63). Bet
 the process a level is the mean of its neighbours in time, scaled back to unit variance.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -21,6 +22,7 @@ _OCTAVES = 0.35  # width of a level's band, standard deviation in octaves
 _LIFE_S = 240.0  # of the smallest level
 _LIFE_POWER = 0.9
 _KNOTS_PER_LIFE = 2.0
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,16 @@ def make_cascade(duration_s: float, slope: float, seed: int) -> Cascade:
         The same seed gives the same texture.
     """
     streams = np.random.SeedSequence(seed).spawn(len(LEVELS_M))
-    levels, steps = [], []
+    steps = [life_s(size) / _KNOTS_PER_LIFE for size in LEVELS_M]
     correlation = float(np.exp(-1.0 / _KNOTS_PER_LIFE))
     band = _band()
-    for size, stream in zip(LEVELS_M, streams, strict=True):
-        step = life_s(size) / _KNOTS_PER_LIFE
+
+    def level(stream: np.random.SeedSequence, step: float) -> NDArray[np.float32]:
         knots = int(np.ceil(duration_s / step)) + 2
-        levels.append(_process(np.random.default_rng(stream), knots, correlation, band))
-        steps.append(step)
+        return _process(np.random.default_rng(stream), knots, correlation, band)
+
+    with ThreadPoolExecutor(_THREADS) as pool:  # each level has a generator of its own
+        levels = list(pool.map(level, streams, steps))
     # Power per octave of a two-dimensional field whose spectrum falls as k^-slope.
     variance = np.array(LEVELS_M) ** (slope - 2.0)
     return Cascade(
@@ -134,6 +138,41 @@ def at_time(
         knots[level] = first[level] + knot
         shares[level, 0] = weight[level] * earlier / np.sqrt(spread)
         shares[level, 1] = weight[level] * later / np.sqrt(spread)
+
+
+@numba.njit(cache=True, nogil=True)
+def blend(
+    fields: NDArray[np.float32],
+    knots: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    blended: NDArray[np.float32],
+) -> None:
+    """Set every level (level, y, x) as it is at the time of `at_time`: worth it for many places."""
+    for level in range(len(knots)):
+        earlier, later = fields[knots[level]], fields[knots[level] + 1]
+        a, b = np.float32(shares[level, 0]), np.float32(shares[level, 1])
+        for row in range(earlier.shape[0]):
+            for column in range(earlier.shape[1]):
+                blended[level, row, column] = a * earlier[row, column] + b * later[row, column]
+
+
+@numba.njit(cache=True, nogil=True)
+def blended_texture(
+    blended: NDArray[np.float32], spacing_m: NDArray[np.float64], x: float, y: float
+) -> float:
+    """Texture at a place of the moving frame in m, at the time of `blend`."""
+    mask = blended.shape[1] - 1
+    total = 0.0
+    for level in range(len(spacing_m)):
+        column, row = x / spacing_m[level], y / spacing_m[level]
+        i, j = int(np.floor(column)), int(np.floor(row))
+        fx, fy = column - i, row - j
+        west, east, south, north = i & mask, (i + 1) & mask, j & mask, (j + 1) & mask
+        southwest, northwest = blended[level, south, west], blended[level, north, west]
+        below = southwest + fx * (blended[level, south, east] - southwest)
+        above = northwest + fx * (blended[level, north, east] - northwest)
+        total += below + fy * (above - below)
+    return total
 
 
 @numba.njit(cache=True, nogil=True)

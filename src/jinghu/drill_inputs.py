@@ -20,14 +20,13 @@ from jinghu.drill_script import DrillScript
 from jinghu.drill_stations import HOUR, Stations, strike, write_hours
 from jinghu.drill_truth import DrillRain
 from jinghu.drill_world import World, WorldParams, make_world
-from jinghu.flood import network_of
+from jinghu.flood import network_of, terrain_of
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError
+from jinghu.grid.spec import GridSpec
 from jinghu.grid.store import Store
 from jinghu.grid.times import floor_time
 from jinghu.hydro.gauges import place_gauges, read_gauges
-from jinghu.hydro.rivers import read_rivers
-from jinghu.hydro.terrain import generate_terrain, read_dem
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.report import city_box
@@ -74,12 +73,13 @@ def make_truth(
         Where the settings name a terrain, rivers or counties that cannot be used.
     """
     working, product = settings.grid.working(), settings.grid.product()
-    elevation = _elevation(settings)
+    terrain = terrain_of(settings)
+    elevation = _elevation(terrain, working)
     rain = make_rain(script, working, elevation)
     start = script.start.astimezone(UTC)
     end = start + timedelta(hours=script.hours)
     amounts = rain_amounts(rain, product, start - BEFORE + step, end + AFTER, step)
-    network = network_of(settings, Store(settings.store))
+    network = network_of(settings, Store(settings.store), terrain)
     known, _ = place_gauges(read_gauges(settings.hydro.gauges), network)
     units = units_of(settings)
     cell = product.cell_of_xy(network.x_m, network.y_m)
@@ -104,15 +104,12 @@ def make_truth(
     return Truth(rain, amounts, flows, watched, world)
 
 
-def _elevation(settings: Settings) -> NDArray[np.float32]:
+def _elevation(terrain: xr.Dataset, working: GridSpec) -> NDArray[np.float32]:
     """Heights (y, x) of the working grid: those that the flood model stands on."""
-    working, hydro = settings.grid.working(), settings.hydro
-    if hydro.dem is None:
-        terrain = generate_terrain(working, read_rivers(hydro.rivers), hydro.terrain_seed)
-    else:
-        terrain = read_dem(hydro.dem, settings.grid.crs)
-        terrain = terrain.interp(x=working.x, y=working.y).fillna(0.0)
-    return np.asarray(terrain["elevation"].values, np.float32)
+    heights = terrain["elevation"]
+    if not all(np.array_equal(heights[c], getattr(working, c)) for c in ("x", "y")):
+        heights = heights.interp(x=working.x, y=working.y)
+    return np.asarray(heights.fillna(0.0).values, np.float32)
 
 
 @dataclass(slots=True)
@@ -148,11 +145,22 @@ class Observers:
     _waiting: list[Coming] = field(default_factory=list)
 
     def observe(self, before: datetime, time: datetime) -> list[Path]:
+        """Scan, and write what arrives after ``before`` until ``time``; see `arrive`."""
+        return self.arrive(before, time, self.scan(time))
+
+    def scan(self, time: datetime) -> list[Coming]:
+        """Files of the volumes that are ready at a time, none of which is written yet.
+
+        They depend on the script and the truth alone, so that they may be made long before. Times
+        must follow one another, and one call must have ended before the next begins.
+        """
+        return volumes_of(self.script, self.network, self.frames, time, self.workers)
+
+    def arrive(self, before: datetime, time: datetime, scanned: Sequence[Coming]) -> list[Path]:
         """Write what arrives after ``before`` until ``time``; returns the station files.
 
-        Steps must follow one another: what is late comes with a later one.
+        Steps must follow one another: of what was scanned, what is late comes with a later one.
         """
-        scanned = volumes_of(self.script, self.network, self.frames, time, self.workers)
         arrived, self._waiting = due([*self._waiting, *scanned], time)
         for coming in arrived:
             durable.write_atomic(self.folder / "radar" / coming.name, coming.data)

@@ -5,6 +5,7 @@ import shutil
 import threading
 import time as system_time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
 from jinghu.simulated_public import Public
 from jinghu.warnings.audience import COLUMNS, Recipient
+from jinghu.warnings.database import THROWAWAY
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
@@ -89,6 +91,7 @@ def drill_settings(
         update={
             "status": "Exercise",
             "public_url": address,
+            "database": settings.warnings.database + THROWAWAY,
             "webhooks": (hook,),
             "audience": AudienceSettings(file=incoming / "audience.csv", frame="WGS-84"),
         }
@@ -126,15 +129,25 @@ def play(
     pace: Pace,
     console: Console,
 ) -> list[CycleTime]:
-    """Let everything happen in its order: files, a cycle, answers; returns what cycles came to."""
+    """Let everything happen in its order: files, a cycle, answers; returns what cycles came to.
+
+    While a cycle runs and people answer, the radars' next files are made in the background, from
+    the script and the truth alone; they appear in the folder when their time has come.
+    """
     quiet, cycles = Console(quiet=True), []
     start = times[0] - STEP
     observers.observe(start - STEP, start)
-    with Progress(console=console, transient=True) as progress:
+    with (
+        Progress(console=console, transient=True) as progress,
+        ThreadPoolExecutor(1, "observers") as ahead,
+    ):
+        scanning = ahead.submit(observers.scan, times[0])
         task = progress.add_task("演练 exercise", total=len(times))
-        for time in times:
+        for time, upcoming in zip(times, (*times[1:], None), strict=True):
             pace.wait(time - start)
-            stations = observers.observe(time - STEP, time)
+            stations = observers.arrive(time - STEP, time, scanning.result())
+            if upcoming is not None:
+                scanning = ahead.submit(observers.scan, upcoming)
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             public.clock.at = now

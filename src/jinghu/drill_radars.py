@@ -1,5 +1,6 @@
 """Radars of a drill: volumes with their faults, and when each file arrives."""
 
+import gzip
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from jinghu.drill_script import (
     RadarLoss,
     radar_faults_at,
 )
+from jinghu.radar.encode import encode_standard
 from jinghu.radar.simulator.faults import Fault, arrivals, clock_error, miscalibrated
 from jinghu.radar.simulator.scan import RadarState, volume_name
 from jinghu.radar.sites import RadarSite
@@ -33,6 +35,8 @@ from jinghu.simulate import (
 )
 
 _TAG = 0x5246
+_DAMAGE = ("truncated", "corrupt")
+_COMPRESSION = 1  # level of gzip: the files are read once
 _AGAIN = ("_CAP_FMT", "_CAP_FMT-2")  # what a second copy of a file is called
 
 
@@ -88,9 +92,9 @@ def volumes_of(
         radar, faults, start = item
         state = replace(radar, receiver=miscalibrated(radar.receiver, faults))
         volume = _by_its_clock(scan_from(truth, network, state, start), clock_error(faults))
-        data = packed_volume(volume)
+        name, data = _packed(volume, faults)
         random = scan_random(network.seed ^ _TAG, radar.site, ready)
-        names = (volume.source, volume.source.replace(*_AGAIN))
+        names = (name, name.replace(*_AGAIN))
         return [
             Coming(ready + arrival.delay, name, arrival.data)
             for name, arrival in zip(names, arrivals(data, faults, random), strict=False)
@@ -98,6 +102,19 @@ def volumes_of(
 
     with ThreadPoolExecutor(workers) as pool:
         return [coming for found in pool.map(one, work) for coming in found]
+
+
+def _packed(volume: Volume, faults: Sequence[Fault]) -> tuple[str, bytes]:
+    """Name and bytes of a volume as it is sent.
+
+    gzip takes a quarter of the time of bzip2, and a fifth of it to read. What is damaged on its
+    way is sent as bzip2 nevertheless: each of its blocks has a checksum, so that the centre can
+    tell what is good of it.
+    """
+    if any(fault.kind in _DAMAGE for fault in faults):
+        return volume.source, packed_volume(volume)
+    data = gzip.compress(encode_standard(volume), _COMPRESSION, mtime=0)
+    return volume.source.removesuffix(".bz2") + ".gz", data
 
 
 def _drawn(

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.drill_cascade import Cascade, at_time, texture
+from jinghu.drill_cascade import Cascade, at_time, blend, blended_texture, texture
 from jinghu.grid.spec import GridSpec
 
 PATCH = ("birth_s", "life_s", "x_m", "y_m", "u_m_s", "v_m_s", "peak_mm_h", "along_m",
@@ -23,6 +23,7 @@ PATCH = ("birth_s", "life_s", "x_m", "y_m", "u_m_s", "v_m_s", "peak_mm_h", "alon
 _WETTEST_MM_H = 160.0  # a rate comes near this and no higher
 _THRESHOLD_MM_H = 0.15
 _DRIZZLE_MM_H = 0.05
+_MANY = 20_000  # places of one time for which blending the texture first is worth it
 _FAR = 3.2  # half axes beyond which a patch is not felt
 _BAND_TIGHTNESS = 2.2  # radians that a band turns while the distance to the centre grows by e
 
@@ -137,6 +138,7 @@ class DrillRain:
             (c.fields, c.first, c.step_s, c.spacing_m, c.weight, c.correlation),
             hills.factor,
             np.array([hills.spec.x0_m, hills.spec.y0_m, hills.spec.spacing_m]),
+            bool(clock.size >= _MANY and clock.max() == clock.min()),
         )
         return np.asarray(flat.reshape(x_m.shape))
 
@@ -164,19 +166,28 @@ def _rates(
                    NDArray[np.float64], NDArray[np.float64], float],
     factor: NDArray[np.float32],
     place: NDArray[np.float64],
+    together: bool,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """Rates; ``shape``: background, strength, within, drift (2), cosine, sine, stretch."""
+    """Rates; ``shape``: background, strength, within, drift (2), cosine, sine, stretch.
+
+    ``together`` tells that many places share one time.
+    """
     out = np.zeros(len(x), np.float32)
     background, strength, within, drift_x, drift_y, cosine, sine, stretch = shape
     fields, first, step_s, spacing_m, weight, correlation = cascade
     knots, shares = np.zeros(len(weight), np.int64), np.zeros((len(weight), 2))
     now, turned_cosine, turned_sine = np.nan, 1.0, 0.0
+    placed, highest = np.empty((len(patches), 7)), float(factor.max()) if together else np.inf
+    levels = np.empty((len(weight) if together else 0, *fields.shape[1:]), np.float32)
     for i in range(len(x)):
         if clock[i] != now:
             now = clock[i]
+            _place_patches(patches, now, placed)
             at_time(first, step_s, weight, correlation, now, knots, shares)
+            if together:
+                blend(fields, knots, shares, levels)
             turned_cosine, turned_sine = np.cos(vortex[4] * now), np.sin(vortex[4] * now)
-        event = _patches(patches, x[i], y[i], now)
+        event = _patches(placed, x[i], y[i])
         px, py = x[i] - drift_x * now, y[i] - drift_y * now
         if vortex[7] > 0.0:
             # The texture turns with the bands: otherwise rain would not go round the centre.
@@ -188,31 +199,47 @@ def _rates(
         if envelope < 1e-3:
             continue
         along, across = (px * cosine + py * sine) / stretch, py * cosine - px * sine
-        g = texture(fields, spacing_m, knots, shares, along, across)
+        if together:
+            g = blended_texture(levels, spacing_m, along, across)
+        else:
+            g = texture(fields, spacing_m, knots, shares, along, across)
         s = strength + (within - strength) * event / envelope
-        rain = envelope * _hill(factor, place, x[i], y[i]) * np.exp(s * g - 0.5 * s * s)
+        rain = envelope * np.exp(s * g - 0.5 * s * s)
+        if rain * highest <= _THRESHOLD_MM_H + _DRIZZLE_MM_H:
+            continue  # dry whatever hill is there
+        rain *= _hill(factor, place, x[i], y[i])
         if rain > _THRESHOLD_MM_H + _DRIZZLE_MM_H:
             out[i] = _WETTEST_MM_H * (1.0 - np.exp((_THRESHOLD_MM_H - rain) / _WETTEST_MM_H))
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _patches(patches: NDArray[np.float64], x: float, y: float, clock: float) -> float:
-    """Sum of the patches: flat on top, Gaussian across, strongest for the middle of their life."""
-    total = 0.0
+def _place_patches(patches: NDArray[np.float64], clock: float, placed: NDArray[np.float64]) -> None:
+    """Set where patches are at a time, (patch, 7): x, y, cosine, sine, half axes, rate.
+
+    They are strongest for the middle of their life.
+    """
     for k in range(len(patches)):
         age, life = clock - patches[k, 0], patches[k, 1]
-        if age <= 0.0 or age >= life:
-            continue
-        dx = x - patches[k, 2] - patches[k, 4] * age
-        dy = y - patches[k, 3] - patches[k, 5] * age
-        cosine, sine = np.cos(patches[k, 9]), np.sin(patches[k, 9])
-        along = (dx * cosine + dy * sine) / patches[k, 7]
-        across = (dy * cosine - dx * sine) / patches[k, 8]
-        if abs(along) > _FAR or abs(across) > _FAR:
-            continue
-        grown = min(1.0, 1.8 * np.sin(np.pi * age / life))
-        total += patches[k, 6] * grown * np.exp(-0.5 * (along**4 + across**2))
+        lives = 0.0 < age < life
+        grown = min(1.0, 1.8 * np.sin(np.pi * age / life)) if lives else 0.0
+        placed[k, 0] = patches[k, 2] + patches[k, 4] * age
+        placed[k, 1] = patches[k, 3] + patches[k, 5] * age
+        placed[k, 2], placed[k, 3] = np.cos(patches[k, 9]), np.sin(patches[k, 9])
+        placed[k, 4], placed[k, 5] = patches[k, 7], patches[k, 8]
+        placed[k, 6] = patches[k, 6] * grown
+
+
+@numba.njit(cache=True, nogil=True)
+def _patches(placed: NDArray[np.float64], x: float, y: float) -> float:
+    """Sum of the patches: flat on top, Gaussian across."""
+    total = 0.0
+    for k in range(len(placed)):
+        dx, dy = x - placed[k, 0], y - placed[k, 1]
+        along = (dx * placed[k, 2] + dy * placed[k, 3]) / placed[k, 4]
+        across = (dy * placed[k, 2] - dx * placed[k, 3]) / placed[k, 5]
+        if placed[k, 6] > 0.0 and abs(along) <= _FAR and abs(across) <= _FAR:
+            total += placed[k, 6] * np.exp(-0.5 * (along**4 + across**2))
     return total
 
 

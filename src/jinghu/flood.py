@@ -115,8 +115,10 @@ def flood(
     )
 
 
-def network_of(settings: Settings, store: Store) -> RiverNetwork:
+def network_of(settings: Settings, store: Store, terrain: xr.Dataset | None = None) -> RiverNetwork:
     """River network of the installation: built once per configuration, then kept in the store.
+
+    ``terrain`` is that of `terrain_of`, where it is at hand.
 
     Raises
     ------
@@ -132,10 +134,8 @@ def network_of(settings: Settings, store: Store) -> RiverNetwork:
         except DataError:
             path.unlink()  # of another version or damaged: built again
     rivers = read_rivers(hydro.rivers)
-    if hydro.dem is None:
-        terrain = generate_terrain(settings.grid.working(), rivers, hydro.terrain_seed)
-    else:
-        terrain = read_dem(hydro.dem, settings.grid.crs)
+    if terrain is None:
+        terrain = terrain_of(settings)
     burned = rivers if hydro.burn_rivers or hydro.dem is None else None
     network = build_network(terrain, burned)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,6 +145,20 @@ def network_of(settings: Settings, store: Store) -> RiverNetwork:
     durable.fsync_path(temporary)
     durable.rename_durable(temporary, path)
     return network
+
+
+def terrain_of(settings: Settings) -> xr.Dataset:
+    """Terrain that the flood model stands on: the configured DEM, or a generated one.
+
+    Raises
+    ------
+    DataError
+        Where the DEM or the rivers cannot be used.
+    """
+    hydro = settings.hydro
+    if hydro.dem is not None:
+        return read_dem(hydro.dem, settings.grid.crs)
+    return generate_terrain(settings.grid.working(), read_rivers(hydro.rivers), hydro.terrain_seed)
 
 
 def _network_key(settings: Settings) -> str:

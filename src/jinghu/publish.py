@@ -1,6 +1,5 @@
 """Products of a cycle as Datasets, and their way into the store."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,22 +103,20 @@ def write_products(part: PartWriter, products: Products) -> None:
 
 
 def point_table(products: xr.Dataset) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the names of the columns and the (cell, column) table of all 2-D and 3-D products."""
+    """Return names of columns, and the (cell, column) table, of products of 2 to 4 dimensions."""
     columns: list[str] = []
     planes: list[NDArray[np.float32]] = []
     minutes = products["lead_time"].values / np.timedelta64(1, "m")
     for name in products.data_vars:
         field = products[name]
-        labels: Sequence[str]
-        if field.dims == ("y", "x"):
-            labels = [str(name)]
-        elif field.dims == ("lead_time", "y", "x"):
-            labels = [f"{name}@{m:.0f}" for m in minutes]
-        elif field.dims == ("window", "lead_time", "y", "x"):
-            hours = field["window"].values
-            labels = [f"{name}[{h}h]@{m:.0f}" for h in hours for m in minutes]
-        else:
+        if field.dims[-2:] != ("y", "x") or field.ndim > 4:  # the larger ones are read as maps
             continue
+        labels = [str(name)]
+        for dim in field.dims[:-3] if "lead_time" in field.dims else field.dims[:-2]:
+            unit = field[dim].attrs.get("units", "").replace("mm h-1", "mm/h")
+            labels = [f"{label}[{v:g}{unit}]" for label in labels for v in field[dim].values]
+        if "lead_time" in field.dims:
+            labels = [f"{label}@{m:.0f}" for label in labels for m in minutes]
         columns += labels
         planes.append(field.values.reshape(len(labels), -1).astype(np.float32))
     return columns, np.ascontiguousarray(np.concatenate(planes).T)

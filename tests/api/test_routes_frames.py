@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import xarray as xr
 from tests.api.conftest import (
     BLOCKED as BLOCKED_CELL,
 )
@@ -157,6 +158,27 @@ def test_a_cycle_without_columns_has_no_such_frames(site):
         assert frame_codes(older, LAYERS[name], TIME) is None
     other = replace(whole, fields=whole.fields.assign_coords(height=[2000.0]))
     assert frame_times(other, LAYERS["cappi_3km"]) == []
+
+
+def test_probabilities_where_there_is_an_ensemble(site, legend):
+    from jinghu.api.frames import LAYERS, frame_codes, frame_times
+    from jinghu.api.published import open_published
+    from jinghu.grid.store import Store
+
+    fast = open_published(Store(site.settings.store).part(CYCLE, "fast"), None)
+    layer = LAYERS["probability_1h_20mm"]
+    assert frame_times(fast, layer) == []
+    assert frame_codes(fast, layer, TIME) is None
+    amounts = fast.products["rainfall_amount"]
+    shares = xr.full_like(amounts, 0.42).expand_dims(threshold=[20.0], axis=1)
+    full = replace(fast, products=fast.products.assign(probability_of_exceedance=shares))
+    assert len(frame_times(full, layer)) == 31
+    codes = frame_codes(full, layer, TIME + STEP)
+    assert codes is not None
+    scale = legend["probability"]
+    assert scale["unit"] == "%"
+    assert scale["values"][codes[1, 1]] == pytest.approx(42, abs=1)
+    assert frame_times(full, LAYERS["probability_3h_50mm"]) == []  # it was not asked for
 
 
 def test_frames_are_immutable_and_compressed(client, index):

@@ -16,6 +16,13 @@ def test_both_families_on_one_socket():
                 pass
 
 
+def test_answers_wait_for_nobodys_acknowledgement():
+    with listen("127.0.0.1", 0) as found, socket.create_connection(found.getsockname(), 5):
+        accepted, _ = found.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_taken_port_is_one_line():
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]

@@ -1,5 +1,7 @@
 """Profiles of made volumes whose fall of echo with height is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,40 @@ def test_uniform_echo_bright_bands_and_little_rain_change_nothing():
     bright = made(lambda h: np.where((h > 2500) & (h < 3200), 8.0, 0.0))
     assert correction_profile(bright, PARAMS).max() < 1e-3
     np.testing.assert_array_equal(correction_profile(made(falling, rays=10), PARAMS), 0)
+
+
+def test_a_bright_band_is_lowered_in_a_layer_that_was_seen():
+    def band(height_m):
+        return np.where((height_m > 2400) & (height_m < 3200), 5.0, falling(height_m))
+
+    sweeps = made(band)
+    raised = replace(PARAMS, layer_m=(2500.0 + 300.0, 3100.0 + 300.0))
+    profile = correction_profile(sweeps, raised, antenna_m=300.0)
+    middles = (np.arange(PARAMS.bins) + 0.5) * PARAMS.bin_m
+    inside = (middles > 2400) & (middles < 3200)
+    np.testing.assert_allclose(profile[inside], -5.0, atol=0.15)
+    below = middles < 2400
+    np.testing.assert_allclose(profile[below], -falling(middles[below]), atol=0.15)
+    assert correction_profile(made(lambda h: 12 * band(h)), raised, 300.0).min() == -PARAMS.max_db
+
+
+def test_rain_under_a_low_layer_stands_for_the_ground():
+    """The bins of the reference that reach into the layer are left out of it."""
+    low = made(lambda h: np.where((h > 800) & (h < 1600), 5.0, -3.0 * (h >= 1600)))
+    profile = correction_profile(low, replace(PARAMS, layer_m=(900.0, 1500.0)))
+    np.testing.assert_allclose(profile[:2], 0, atol=1e-6)
+    np.testing.assert_allclose(profile[2:4], -5.0, atol=0.1)
+    assert (profile[4:] >= 3.0).all()
+
+
+def test_snow_above_a_layer_that_was_seen_is_raised():
+    """By no less than snow is weaker than rain, even where no profile is known."""
+    params = replace(PARAMS, layer_m=(2000.0, 2600.0), snow_db=(2.0, 5.0))
+    middles = (np.arange(PARAMS.bins) + 0.5) * PARAMS.bin_m + 300.0  # above sea level
+    above = np.where(middles > 2600, 2.0 + 5.0 * (middles - 2600) / 1000.0, 0.0)
+    for rays in (360, 10):
+        profile = correction_profile(made(lambda h: 0 * h, rays=rays), params, antenna_m=300.0)
+        np.testing.assert_allclose(profile, np.minimum(above, PARAMS.max_db), atol=1e-3)
 
 
 def test_the_correction_is_bounded_and_never_falls():

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError
 
 from jinghu.grid.errors import StoreError
-from jinghu.warnings.database import open_database, reading, record, verify_audit
+from jinghu.warnings.database import THROWAWAY, open_database, reading, record, verify_audit
 from jinghu.warnings.tables import audit, metadata
 
 
@@ -31,6 +31,16 @@ def test_every_commit_is_flushed_and_writers_take_the_lock_at_once(tmp_path):
         assert other.execute("SELECT COUNT(*) FROM event").fetchone() == (0,)
         other.close()
     engine.dispose()
+
+
+def test_what_is_thrown_away_is_the_same_file_and_not_flushed(tmp_path):
+    url = f"sqlite:///{tmp_path / 'warnings.db'}"
+    for address, flush in ((url + THROWAWAY, 0), (url, 2)):
+        engine = open_database(address)
+        with engine.connect() as connection:
+            assert connection.execute(text("PRAGMA synchronous")).scalar() == flush
+        engine.dispose()
+    assert [p.name for p in tmp_path.iterdir()] == ["warnings.db"]
 
 
 def test_readers_do_not_wait_for_a_writer(world):
