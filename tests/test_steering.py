@@ -9,6 +9,7 @@ from rich.console import Console
 
 from jinghu.analysis import analyse
 from jinghu.cycle import CycleInputs, run_cycle
+from jinghu.doctor import examine
 from jinghu.drill_profiles import sampled_heights, wind_above
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs
@@ -201,3 +202,11 @@ def test_a_cycle_uses_names_and_quarantines_profiles(event, tmp_path):
     assert shares["measured"] > 0.3
     assert sum(shares.values()) == pytest.approx(1.0, abs=1e-3)
     assert result.motion == shares
+
+
+def test_the_doctor_looks_for_them(event, tmp_path):
+    inputs = event.settings.inputs.model_copy(update={"profiles": (tmp_path / "none",)})
+    settings = event.settings.model_copy(update={"inputs": inputs}).with_store(tmp_path / "s")
+    bad = {f.what: f.text for f in examine(settings, TIME) if not f.good}
+    assert "none is missing: set inputs.profiles" in bad["profiles none"]
+    assert "inputs.profile_frame" in bad["profile frame"]

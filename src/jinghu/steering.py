@@ -138,10 +138,10 @@ def profile_files(paths: Iterable[Path], settings: InputSettings, oldest: dateti
     """
     found: list[Path] = []
     for path in paths:
-        inside = path.iterdir() if path.is_dir() else [path]
-        found += [p for p in inside if p.is_file() and not p.name.startswith(".")]
+        found += path.iterdir() if path.is_dir() else [path]
     named = ((named_time(p.name, clock(settings)), p) for p in found)
-    return sorted((p for t, p in named if t is None or t >= oldest), key=lambda p: p.name)
+    young = (p for t, p in named if (t is None or t >= oldest) and not p.name.startswith("."))
+    return sorted((p for p in young if p.is_file()), key=lambda p: p.name)
 
 
 def read_profiles(
