@@ -114,3 +114,29 @@ def neighbourhood(shares: NDArray[np.float32], sigma_cells: float) -> NDArray[np
         np.divide(total, np.maximum(weight, np.float32(1e-6)), out=mean)
     out[~known] = np.nan
     return np.clip(out, 0.0, 1.0, out=out)
+
+
+def yes_above(probability: NDArray[np.floating]) -> float:
+    """Probability from which to say yes, so that the critical success index may be expected best.
+
+    A cell that is said yes adds its probability to the hits and the rest to the false alarms, so
+    that after the n likeliest cells the index is ``hits / (n + all expected events - hits)``. It
+    is best where the last cell's probability is c / (1 + c) of the index c that is reached: well
+    below one half. Nothing of the observation is used, but the probabilities must mean what they
+    say.
+
+    Parameters
+    ----------
+    probability
+        Of any shape, NaN = missing.
+
+    Returns
+    -------
+    Above 1 where no event is expected at all.
+    """
+    p = np.sort(probability[np.isfinite(probability)].astype(np.float64))[::-1]
+    if p.size == 0 or not p[0] > 0:
+        return float(np.nextafter(1.0, 2.0))
+    hits = np.cumsum(p)
+    index = hits / (np.arange(1, p.size + 1) + hits[-1] - hits)
+    return float(p[index.argmax()])

@@ -143,3 +143,45 @@ def tabulate(
         np.bincount(place, event, bins).astype(np.float64),
         float(((p - event) ** 2).sum()),
     )
+
+
+def crps_of_shares(
+    shares: NDArray[np.floating],
+    thresholds: NDArray[np.floating],
+    observed: NDArray[np.floating],
+) -> tuple[int, float]:
+    """Continuous ranked probability score of a law that is given at some thresholds.
+
+    ``integral of (P(x) - 1{y >= x})^2`` over all x >= 0, with the probability P of at least x
+    straight between thresholds, as high below the first as there, and zero above the last.
+
+    Parameters
+    ----------
+    shares
+        (threshold, ...) probabilities of at least each threshold, NaN = missing.
+    thresholds
+        Ascending, above 0, in the unit of what was observed.
+    observed
+        (...).
+
+    Returns
+    -------
+    Number of known cells, and the sum of their scores.
+    """
+    known = known_cells(shares[0], observed)
+    truth = observed[known].astype(np.float64)
+    edges = np.concatenate([[0.0], thresholds])
+    p = np.concatenate([shares[:1], shares])[:, known].astype(np.float64)
+    total = 0.0
+    for low, high, at_low, at_high in zip(edges[:-1], edges[1:], p[:-1], p[1:], strict=True):
+        cut = np.clip((truth - low) / (high - low), 0.0, 1.0)
+        middle = at_low + cut * (at_high - at_low)
+        below = _square(1.0 - at_low, 1.0 - middle) * cut
+        above = _square(middle, at_high) * (1.0 - cut)
+        total += (high - low) * float((below + above).sum())
+    return len(truth), total + float(np.maximum(truth - edges[-1], 0.0).sum())
+
+
+def _square(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean square of what is straight from a to b."""
+    return np.asarray((a * a + a * b + b * b) / 3.0)

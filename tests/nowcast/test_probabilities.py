@@ -10,7 +10,9 @@ from jinghu.nowcast.probabilities import (
     exceedance,
     neighbourhood,
     probabilities,
+    yes_above,
 )
+from jinghu.nowcast.scores import count_events
 
 RATES = hnp.arrays(
     np.float32, (5, 6, 7), elements=st.floats(0, 50, width=32) | st.just(float("nan"))
@@ -65,3 +67,31 @@ def test_the_neighbourhood_grows_with_the_lead():
 def test_thresholds_that_do_not_ascend_are_refused(thresholds):
     with pytest.raises(ConfigError, match="thresholds must ascend"):
         exceedance(np.zeros((2, 3, 3), np.float32), thresholds)
+
+
+@settings(deadline=None, max_examples=40)
+@given(hnp.arrays(np.float64, (12,), elements=st.floats(0.0, 1.0)))
+def test_saying_yes_there_is_expected_best_of_all_limits(shares):
+    limit = yes_above(shares)
+
+    def expected(cut):
+        said = shares >= cut
+        return shares[said].sum() / max(said.sum() + shares[~said].sum(), 1e-300)
+
+    if shares.max() > 0:
+        best = max(expected(cut) for cut in shares)
+        np.testing.assert_allclose(expected(limit), best, rtol=1e-12)
+        reached = expected(limit)
+        assert limit >= reached / (1 + reached) - 1e-9
+    else:
+        assert not (shares >= limit).any()
+
+
+def test_probabilities_that_mean_what_they_say_reach_the_index_they_expect():
+    rng = np.random.default_rng(0)
+    shares = rng.beta(0.2, 1.5, 200_000)
+    rain = np.where(rng.uniform(size=shares.size) < shares, 1.0, 0.0)
+    limit = yes_above(shares)
+    scores = {cut: count_events(shares >= cut, rain > 0).csi for cut in (limit, 0.5, 0.5 * limit)}
+    assert scores[limit] == max(scores.values())
+    np.testing.assert_allclose(limit, scores[limit] / (1 + scores[limit]), rtol=0.03)

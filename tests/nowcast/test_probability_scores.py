@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jinghu.grid.errors import ConfigError
-from jinghu.nowcast.probability_scores import no_table, tabulate
+from jinghu.nowcast.ensemble_scores import crps
+from jinghu.nowcast.probability_scores import crps_of_shares, no_table, tabulate
 
 SHARES = hnp.arrays(np.float64, (60,), elements=st.integers(0, 20).map(lambda k: k / 20))
 EVENTS = hnp.arrays(np.float64, (60,), elements=st.sampled_from([0.0, 2.0, float("nan")]))
@@ -83,3 +84,25 @@ def test_what_is_no_probability_is_refused():
 def test_nothing_has_no_score():
     assert np.isnan(no_table().brier)
     assert np.isnan(no_table().roc_area)
+
+
+def test_crps_of_shares_comes_to_that_of_the_members():
+    """At thresholds close to one another; members and observation are zero or above the first."""
+    rng = np.random.default_rng(6)
+    rain = rng.gamma(0.3, 6.0, (13, 500))
+    rain[rain < 0.1] = 0.0
+    members, observed = rain[:12], rain[12].copy()
+    observed[7] = np.nan
+    thresholds = np.arange(0.1, 60, 0.02)
+    shares = (members[:, None] >= thresholds[:, None]).mean(axis=0)
+    cells, total = crps_of_shares(shares, thresholds, observed)
+    assert cells == 499
+    np.testing.assert_allclose(total / cells, np.nanmean(crps(members, observed)), rtol=2e-3)
+
+
+def test_crps_of_shares_by_hand():
+    """Sure of 2 with thresholds 2 and 4: straight from 1 to 0, of which a third of 2 is left."""
+    shares, thresholds = np.array([[1.0], [0.0]]), np.array([2.0, 4.0])
+    assert crps_of_shares(shares, thresholds, np.array([2.0])) == pytest.approx((1, 2 / 3))
+    assert crps_of_shares(shares, thresholds, np.array([0.0])) == pytest.approx((1, 2 + 2 / 3))
+    assert crps_of_shares(shares, thresholds, np.array([7.0])) == pytest.approx((1, 2 / 3 + 3))
