@@ -19,7 +19,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.member_noise import NoiseState, step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
-from jinghu.nowcast.scales import Scales, scales_of
+from jinghu.nowcast.scales import ScaleParams, Scales, scales_of
 from jinghu.nowcast.trajectories import (
     MotionError,
     directions,
@@ -48,6 +48,8 @@ class EnsembleParams:
         Smallest rate that counts as rain.
     node_cells
         Trajectories are followed on every so many cells; 1 is exact.
+    exponent
+        The cascade is made of the rate to this power (``scales.ScaleParams``).
     motion_error
         Errors of the motion; None leaves the motion as it is.
     """
@@ -59,7 +61,12 @@ class EnsembleParams:
     step_min: float = 5.0
     wet_mm_h: float = 0.1
     node_cells: int = 4
+    exponent: float = 0.6
     motion_error: MotionError | None = field(default_factory=MotionError)
+
+    def of_scales(self) -> ScaleParams:
+        """Those of the model of the sequence."""
+        return ScaleParams(self.levels, self.wet_mm_h, self.cell_km, self.step_min, self.exponent)
 
 
 def ensemble(
@@ -95,8 +102,7 @@ def ensemble(
         Where shapes, motion or parameters are of no use.
     """
     _check(frames, motion, params, seed, workers)
-    scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
-                       params.step_min)  # fmt: skip
+    scales = scales_of(frames, motion, params.of_scales())
     yield from _members(scales, frames[-1], motion, params, seed, workers)
 
 
@@ -110,8 +116,7 @@ def sprog(
     (y, x) a lead.
     """
     _check(frames, motion, params, 0, 1)
-    scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
-                       params.step_min)  # fmt: skip
+    scales = scales_of(frames, motion, params.of_scales())
     nodes = nodes_of(motion, params.node_cells)
     shape = frames.shape[1:]
     anywhere, missing = np.zeros(shape, np.uint8), np.isnan(frames[-1])

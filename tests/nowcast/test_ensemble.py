@@ -10,7 +10,7 @@ from jinghu.nowcast.ensemble import EnsembleParams, ensemble
 from jinghu.nowcast.member_noise import step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
-from jinghu.nowcast.scales import scales_of, to_db
+from jinghu.nowcast.scales import ScaleParams, scales_of, to_db
 from jinghu.nowcast.trajectories import MotionError
 
 LEVELS = 6
@@ -29,7 +29,7 @@ def run(frames, motion, params, seed=1, workers=1):
 def member_from(white_fields, frames, motion):
     """Our member before it moves, from given fields of white noise: (lead, y, x) mm/h."""
     shape = frames.shape[1:]
-    scales = scales_of(frames, motion, LEVELS, 0.1, 1.0, 5.0)
+    scales = scales_of(frames, motion, ScaleParams(LEVELS, exponent=0))
     state, packed = still(scales.model), scales.model.packed
     distance = np.empty(shape, np.uint8)
     distances(frames[-1], 0.1, distance)
@@ -142,7 +142,7 @@ def test_errors_of_the_motion_are_the_peers(quiet):
 def test_noise_ends_with_variance_and_memory_of_each_level(frames_of):
     """Far ahead nothing of the observation is left: the noise has to stand for all of it."""
     shape = (96, 96)
-    model = scales_of(frames_of(shape), steady(shape), LEVELS, 0.1, 1.0, 5.0).model
+    model = scales_of(frames_of(shape), steady(shape), ScaleParams(LEVELS)).model
     phi = yule_walker(stationary(np.tile([0.8, 0.6], (LEVELS, 1)))).astype(np.float32)
     model = replace(model, phi=phi)
     packed, state = model.packed, still(model)
