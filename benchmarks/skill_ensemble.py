@@ -51,7 +51,7 @@ LEADS_MIN = (30.0, 60.0, 90.0)
 SCORED = (1.0, 5.0)  # mm/h
 FSS_KM = 10.0
 # The law of a cell, for its CRPS; both scored thresholds are among these.
-THRESHOLDS = tuple(np.unique(np.concatenate([np.geomspace(0.1, 80.0, 24), SCORED])).tolist())
+THRESHOLDS = tuple(np.unique(np.concatenate([np.geomspace(0.1, 80.0, 16), SCORED])).tolist())
 HISTORY_MIN = 15.0
 
 

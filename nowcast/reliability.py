@@ -35,8 +35,8 @@ class ReliabilityParams:
     """
 
     half_life_min: float = 90.0
-    patch_km: float = 40.0
-    offset_deviation: float = 0.5
+    patch_km: float = 80.0
+    offset_deviation: float = 0.3
     slope_deviation: float = 0.25
 
 

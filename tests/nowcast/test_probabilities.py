@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.ndimage import gaussian_filter
 
 from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.probabilities import (
@@ -49,6 +50,23 @@ def test_a_constant_share_stays_as_it_is_also_beside_missing_cells():
     shares[0, 5:9, 5:9] = np.nan
     found = neighbourhood(shares, 2.0)
     np.testing.assert_allclose(found[np.isfinite(found)], 0.4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [8.0, 17.0, 40.0])
+def test_wide_neighbourhoods_are_gaussian_too(sigma):
+    """Of blocks and of cells: the same but for the edge, which blocks see a little farther in."""
+    rng = np.random.default_rng(0)
+    shares = (rng.uniform(size=(1, 203, 187)) < 0.05).astype(np.float32)
+    shares[0, 40:60, 90:140] = 1.0
+    shares[0, 100:130, 20:60] = np.nan
+    known = np.isfinite(shares[0])
+    total, weight = (
+        gaussian_filter(x.astype(np.float64), sigma, mode="constant", truncate=5)
+        for x in (np.nan_to_num(shares[0]), known)
+    )
+    off = np.abs(neighbourhood(shares, sigma)[0] - total / weight)
+    assert np.nanmax(off) < 0.02
+    assert np.sqrt(np.nanmean(off**2)) < 0.004
 
 
 def test_the_neighbourhood_grows_with_the_lead():

@@ -48,8 +48,8 @@ def test_the_law_that_was_is_found(a, b):
 def test_few_data_are_held_to_no_change():
     """One field of 12 patches moves the offset by a part of what 1,200 of them do."""
     said, rain, _ = drawn(2, -1.0, 1.0, (40, 30))
-    few = remember(no_record((60.0,), (1.0,)), 0, said, rain, 4.0, PARAMS)
-    many = remember(no_record((60.0,), (1.0,)), 0, said, rain, 40.0, PARAMS)
+    few = remember(no_record((60.0,), (1.0,)), 0, said, rain, 0.1 * PARAMS.patch_km, PARAMS)
+    many = remember(no_record((60.0,), (1.0,)), 0, said, rain, PARAMS.patch_km, PARAMS)
     np.testing.assert_allclose(few.cells.sum(), 12.0)
     np.testing.assert_allclose(many.cells.sum(), 1200.0)
     offsets = [coefficients(record, PARAMS)[0, 0, 0] for record in (few, many)]
