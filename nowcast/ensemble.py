@@ -19,7 +19,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.member_noise import NoiseState, step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
-from jinghu.nowcast.scales import Scales, scales_of
+from jinghu.nowcast.scales import ScaleParams, Scales, scales_of
 from jinghu.nowcast.trajectories import (
     MotionError,
     directions,
@@ -27,6 +27,7 @@ from jinghu.nowcast.trajectories import (
     follow,
     nodes_of,
     sample,
+    smoothed,
 )
 
 _RIM_CELLS = 10  # over which rain may fade beyond where it was
@@ -48,8 +49,13 @@ class EnsembleParams:
         Smallest rate that counts as rain.
     node_cells
         Trajectories are followed on every so many cells; 1 is exact.
+    exponent
+        The cascade is made of the rate to this power (``scales.ScaleParams``).
     motion_error
         Errors of the motion; None leaves the motion as it is.
+    motion_km_h
+        The motion is averaged over a width that grows so with lead time: its details live shorter
+        than the flow, and some are rain that grows or decays in place.
     """
 
     members: int = 24
@@ -59,7 +65,13 @@ class EnsembleParams:
     step_min: float = 5.0
     wet_mm_h: float = 0.1
     node_cells: int = 4
+    exponent: float = 0.6
     motion_error: MotionError | None = field(default_factory=MotionError)
+    motion_km_h: float = 80.0
+
+    def of_scales(self) -> ScaleParams:
+        """Those of the model of the sequence."""
+        return ScaleParams(self.levels, self.wet_mm_h, self.cell_km, self.step_min, self.exponent)
 
 
 def ensemble(
@@ -95,8 +107,7 @@ def ensemble(
         Where shapes, motion or parameters are of no use.
     """
     _check(frames, motion, params, seed, workers)
-    scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
-                       params.step_min)  # fmt: skip
+    scales = scales_of(frames, motion, params.of_scales())
     yield from _members(scales, frames[-1], motion, params, seed, workers)
 
 
@@ -110,8 +121,7 @@ def sprog(
     (y, x) a lead.
     """
     _check(frames, motion, params, 0, 1)
-    scales = scales_of(frames, motion, params.levels, params.wet_mm_h, params.cell_km,
-                       params.step_min)  # fmt: skip
+    scales = scales_of(frames, motion, params.of_scales())
     nodes = nodes_of(motion, params.node_cells)
     shape = frames.shape[1:]
     anywhere, missing = np.zeros(shape, np.uint8), np.isnan(frames[-1])
@@ -126,7 +136,8 @@ def sprog(
         histogram = np.empty(BINS, np.int32), np.empty(BINS + 1, np.float32)
         rain_by_rank(rain, anywhere, 1, _RIM_CELLS, scales.target, histogram)
         rain[missing] = np.nan
-        follow(nodes, nodes, 0.0, 0.0, params.node_cells, displacement, work)
+        flow = _flow(nodes, params, lead)
+        follow(flow, flow, 0.0, 0.0, params.node_cells, displacement, work)
         rates = np.empty(shape, np.float32)
         sample(rain, displacement, params.node_cells, np.nan, bool(missing.any()), rates)
         yield lead, rates
@@ -197,7 +208,6 @@ def _members(
     workers: int,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     nodes = nodes_of(motion, params.node_cells)
-    along = directions(nodes)
     missing = np.isnan(last)
     holes = bool(missing.any())
     first = np.empty(last.shape, np.uint8)
@@ -210,9 +220,9 @@ def _members(
     desks = [_Desk(scales, nodes.shape[1:]) for _ in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
         for number in range(1, params.leads + 1):
-            lead = _Lead(
-                number, *scales.observed(number), nodes, along, _deviations(params, number)
-            )
+            flow = _flow(nodes, params, number)
+            along, deviations = directions(flow), _deviations(params, number)
+            lead = _Lead(number, *scales.observed(number), flow, along, deviations)
             rates = np.empty((params.members, *last.shape), np.float32)
 
             def work(w: int, lead: _Lead = lead, rates: NDArray[np.float32] = rates) -> None:
@@ -224,6 +234,12 @@ def _members(
 
             list(pool.map(work, range(workers)))
             yield number, rates
+
+
+def _flow(nodes: NDArray[np.float32], params: EnsembleParams, lead: int) -> NDArray[np.float32]:
+    """Motion at the nodes as it is smoothed at a lead."""
+    width_km = params.motion_km_h * lead * params.step_min / 60.0
+    return smoothed(nodes, width_km / (params.cell_km * params.node_cells))
 
 
 def _deviations(params: EnsembleParams, lead: int) -> tuple[float, float]:

@@ -30,7 +30,7 @@ class NoiseModel:
     phi
         (levels, 3) coefficients of the autoregressive models.
     deviation
-        (levels,) standard deviation of the levels, in dB.
+        (levels,) standard deviation of the levels, in the unit of the transformed rate.
     """
 
     packed: Packed

@@ -22,7 +22,7 @@ def noise_filter(fields: NDArray[np.float32], shape: tuple[int, int]) -> NDArray
     Parameters
     ----------
     fields
-        (time, y, x) in dB, dry at the lowest value, no missing values.
+        (time, y, x) transformed rates, dry at the lowest value, no missing values.
     shape
         (y, x) of the transform.
 

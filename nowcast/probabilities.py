@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 from jinghu.grid.errors import ConfigError
 
 _MIN_MEMBERS = 0.5  # share of the members that must know a cell
+_BLOCKS_A_SIGMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class ProbabilityParams:
     """
 
     thresholds_mm_h: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0, 20.0)
-    neighbourhood_km_h: float = 4.0
+    neighbourhood_km_h: float = 8.0
 
 
 def probabilities(
@@ -102,15 +103,62 @@ def _count(
 def neighbourhood(shares: NDArray[np.float32], sigma_cells: float) -> NDArray[np.float32]:
     """Averages (threshold, y, x) over the known cells around each, with Gaussian weights.
 
-    Missing cells stay missing and count for none of their neighbours.
+    Missing cells stay missing and count for none of their neighbours. Wide averages are taken of
+    blocks of cells, which changes them by less than members differ.
     """
     if sigma_cells < 0.5:
         return shares
     known = np.isfinite(shares)
-    weight = gaussian_filter(known[0].astype(np.float32), sigma_cells, mode="constant", truncate=3)
+    weight = np.maximum(_spread(known[0].astype(np.float32), sigma_cells), np.float32(1e-6))
     out = np.empty_like(shares)
     for share, mean in zip(shares, out, strict=True):
-        total = gaussian_filter(np.nan_to_num(share), sigma_cells, mode="constant", truncate=3)
-        np.divide(total, np.maximum(weight, np.float32(1e-6)), out=mean)
+        np.divide(_spread(np.nan_to_num(share), sigma_cells), weight, out=mean)
     out[~known] = np.nan
     return np.clip(out, 0.0, 1.0, out=out)
+
+
+def _spread(field: NDArray[np.float32], sigma_cells: float) -> NDArray[np.float32]:
+    """Gaussian average of a field (y, x) beyond which there is nothing."""
+    block = max(1, int(sigma_cells / _BLOCKS_A_SIGMA))
+    ny, nx = field.shape
+    padded = np.pad(field, ((0, -ny % block), (0, -nx % block)))
+    coarse = padded.reshape(-(-ny // block), block, -(-nx // block), block).mean(axis=(1, 3))
+    # Blocks and the lines between their middles are averages too, of variance a quarter block^2.
+    sigma = sigma_cells / block if block == 1 else np.sqrt((sigma_cells / block) ** 2 - 0.25)
+    smooth = gaussian_filter(coarse, sigma, mode="constant", truncate=3)
+    return smooth if block == 1 else _between(_between(smooth, block, ny).T, block, nx).T
+
+
+def _between(rows: NDArray[np.float32], block: int, n: int) -> NDArray[np.float32]:
+    """Values (n, x) at cells, on straight lines between the middles of blocks (blocks, x)."""
+    at = np.clip((np.arange(n) + 0.5) / block - 0.5, 0, len(rows) - 1)
+    below = np.minimum(at.astype(np.int64), max(len(rows) - 2, 0))
+    above = np.minimum(below + 1, len(rows) - 1)
+    share = (at - below).astype(np.float32)[:, None]
+    return np.asarray((1 - share) * rows[below] + share * rows[above])
+
+
+def yes_above(probability: NDArray[np.floating]) -> float:
+    """Probability from which to say yes, so that the critical success index may be expected best.
+
+    A cell that is said yes adds its probability to the hits and the rest to the false alarms, so
+    that after the n likeliest cells the index is ``hits / (n + all expected events - hits)``. It
+    is best where the last cell's probability is c / (1 + c) of the index c that is reached: well
+    below one half. Nothing of the observation is used, but the probabilities must mean what they
+    say.
+
+    Parameters
+    ----------
+    probability
+        Of any shape, NaN = missing.
+
+    Returns
+    -------
+    Above 1 where no event is expected at all.
+    """
+    p = np.sort(probability[np.isfinite(probability)].astype(np.float64))[::-1]
+    if p.size == 0 or not p[0] > 0:
+        return float(np.nextafter(1.0, 2.0))
+    hits = np.cumsum(p)
+    index = hits / (np.arange(1, p.size + 1) + hits[-1] - hits)
+    return float(p[index.argmax()])

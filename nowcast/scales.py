@@ -18,6 +18,32 @@ _ORDER = 2
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleParams:
+    """Parameters of the model of a sequence.
+
+    Parameters
+    ----------
+    levels
+        Levels of the cascade, fewer where the grid is small.
+    wet_mm_h
+        Smallest rate that counts as rain.
+    cell_km, step_min
+        Size of a cell, and time between fields.
+    exponent
+        The cascade is made of the rate to this power, and at 0 of its logarithm, as in pysteps.
+        To a logarithm a tenfold of drizzle is as much as a tenfold of a downpour, and the edge of
+        the rain more than either; what heavy rain does is followed better by a power
+        (docs/skill.md).
+    """
+
+    levels: int = 8
+    wet_mm_h: float = 0.1
+    cell_km: float = 1.0
+    step_min: float = 5.0
+    exponent: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
 class Scales:
     """Model of a rain sequence: cascade, autoregression, noise, distribution.
 
@@ -30,11 +56,11 @@ class Scales:
     gamma
         (levels, 2) correlations at one and two steps.
     spectra
-        (2, y, x // 2 + 1) of the last field and of the one before, in dB.
+        (2, y, x // 2 + 1) of the last field and of the one before, transformed.
     weights
         (levels, y, x // 2 + 1).
     means
-        Mean of the last field and of the one before, in dB.
+        Mean of the last field and of the one before, transformed.
     ratios
         (levels,) deviation of the last field over that of the one before.
     target
@@ -74,28 +100,34 @@ def to_db(
     return np.where(wet, db, dry).astype(np.float32)
 
 
+def transformed(
+    rate_mm_h: NDArray[np.float32], wet_mm_h: float, exponent: float
+) -> tuple[NDArray[np.float32], float]:
+    """Rain as the cascade sees it, and the value of dry and missing cells, which is the lowest."""
+    if exponent == 0:
+        return to_db(rate_mm_h, wet_mm_h), 10.0 * np.log10(wet_mm_h) - _DRY_BELOW_DB
+    known = np.nan_to_num(rate_mm_h)
+    wet = np.where(known >= wet_mm_h, known, 0)
+    # Tens, so that the fields are about as large as in dB.
+    return (10.0 * wet**exponent).astype(np.float32), 0.0
+
+
 def lagrangian(
-    frames: NDArray[np.float32], motion: NDArray[np.float32], wet_mm_h: float
+    frames: NDArray[np.float32], motion: NDArray[np.float32], params: ScaleParams
 ) -> NDArray[np.float32]:
-    """Last fields (up to three) in dB, moved along the motion to the time of the last.
+    """Last fields (up to three), transformed and moved along the motion to the time of the last.
 
     Cells that are missing in an older field, or that came from beyond the edge, are dry in it.
     """
     used = frames[-(_ORDER + 1) :]
-    dry = 10.0 * np.log10(wet_mm_h) - _DRY_BELOW_DB
-    out = np.stack([to_db(frame, wet_mm_h) for frame in used])
+    out, dry = transformed(used, params.wet_mm_h, params.exponent)
     for k in range(len(used) - 1):
         out[k] = advect(out[k], motion, [len(used) - 1 - k], outside=dry)[0]
     return out
 
 
 def scales_of(
-    frames: NDArray[np.float32],
-    motion: NDArray[np.float32],
-    levels: int,
-    wet_mm_h: float,
-    cell_km: float,
-    step_min: float,
+    frames: NDArray[np.float32], motion: NDArray[np.float32], params: ScaleParams
 ) -> Scales:
     """Estimate the model of a sequence.
 
@@ -105,20 +137,20 @@ def scales_of(
         (time, y, x) mm/h, the newest last; NaN = missing.
     motion
         (2, y, x) cells per step.
-    levels
-        Levels of the cascade, fewer where the grid is small.
-    wet_mm_h, cell_km, step_min
-        Smallest rain, size of a cell, time step.
+    params
+        Parameters.
     """
-    fields = lagrangian(frames, motion, wet_mm_h)
+    fields = lagrangian(frames, motion, params)
     shape = _transform_shape(fields.shape[1:])
-    levels = level_count(shape, levels)
+    levels = level_count(shape, params.levels)
     weights = bandpass(shape, levels)
     dry = float(fields.min())
     spectra = np.asarray(fft.rfft2(fields - dry, shape)).astype(np.complex64)[::-1]
     covariances = [level_covariances(spectra[0], s, weights, shape) for s in spectra]
     variances = [level_covariances(s, s, weights, shape) for s in spectra]
-    gamma = _correlations(covariances, variances, _scales_km(shape, levels, cell_km), step_min)
+    gamma = _correlations(
+        covariances, variances, _scales_km(shape, levels, params.cell_km), params.step_min
+    )
     phi = autoregression.yule_walker(gamma)
     deviation = np.sqrt(variances[0])
     before = spectra[1] if len(spectra) > 1 else np.zeros_like(spectra[0])
@@ -133,7 +165,7 @@ def scales_of(
         np.stack([spectra[0], before]),
         weights,
         ratios,
-        distribution(frames[-1], wet_mm_h),
+        distribution(frames[-1], params.wet_mm_h),
     )
 
 

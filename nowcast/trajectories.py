@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from jinghu.nowcast.noise import uniforms
 
@@ -52,6 +53,12 @@ def nodes_of(motion: NDArray[np.float32], spacing: int) -> NDArray[np.float32]:
     rows = np.minimum(np.arange(-(-(ny - 1) // spacing) + 1) * spacing, ny - 1)
     columns = np.minimum(np.arange(-(-(nx - 1) // spacing) + 1) * spacing, nx - 1)
     return np.ascontiguousarray(motion[:, rows[:, None], columns[None, :]], np.float32)
+
+
+def smoothed(motion: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Motion (2, y, x) averaged with Gaussian weights; beyond the edge it is that of the edge."""
+    width = 0.0, sigma, sigma
+    return np.asarray(gaussian_filter(motion, width, mode="nearest", truncate=3), np.float32)
 
 
 def directions(motion: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+
+from jinghu.nowcast.scores import Contingency, Fractions, contingency, fractions
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +54,8 @@ def score_forecasts(
     scale_cells
         Width of the neighbourhood of the FSS.
     """
-    hits = misses = alarms = 0
-    squares = reference = 0.0
+    counts, shares = Contingency(), Fractions()
     for forecast, truth in zip(forecasts, truths, strict=True):
-        known = np.isfinite(forecast)
-        said = known & (np.nan_to_num(forecast) >= threshold_mm_h)
-        was = known & (truth >= threshold_mm_h)
-        hits += int((said & was).sum())
-        misses += int((was & ~said).sum())
-        alarms += int((said & ~was).sum())
-        p, o = (_fraction(wet, scale_cells) for wet in (said, was))
-        squares += float(((p - o) ** 2).mean())
-        reference += float((p**2 + o**2).mean())
-    return SkillRow(
-        lead_min,
-        threshold_mm_h,
-        _ratio(hits, hits + misses + alarms),
-        _ratio(hits + alarms, hits + misses),
-        1.0 - _ratio(squares, reference),
-        len(forecasts),
-    )
-
-
-def _fraction(wet: NDArray[np.bool_], cells: int) -> NDArray[np.float64]:
-    """Wet share of the neighbourhood; there is nothing beyond the edge."""
-    # Running sums of a filter leave tiny negative shares.
-    found = uniform_filter(wet.astype(np.float64), cells, mode="constant")
-    return np.asarray(np.where(found < 1e-9, 0.0, found))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else float("nan")
+        counts += contingency(forecast, truth, threshold_mm_h)
+        shares += fractions(forecast, truth, threshold_mm_h, scale_cells)
+    return SkillRow(lead_min, threshold_mm_h, counts.csi, counts.bias, shares.fss, len(forecasts))

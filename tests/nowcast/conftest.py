@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,3 +35,17 @@ def quiet():
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.importorskip("pysteps")
         yield
+
+
+@pytest.fixture(scope="session")
+def quiet_peer():
+    """The verification of the peer."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.importorskip("pysteps")
+        from pysteps.verification import detcatscores, ensscores, probscores, spatialscores
+    return SimpleNamespace(
+        detcatscores=detcatscores,
+        ensscores=ensscores,
+        probscores=probscores,
+        spatialscores=spatialscores,
+    )

@@ -10,8 +10,8 @@ from jinghu.nowcast.ensemble import EnsembleParams, ensemble
 from jinghu.nowcast.member_noise import step, still
 from jinghu.nowcast.noise import draw
 from jinghu.nowcast.raining import BINS, distances, rain_by_rank
-from jinghu.nowcast.scales import scales_of, to_db
-from jinghu.nowcast.trajectories import MotionError
+from jinghu.nowcast.scales import ScaleParams, scales_of, to_db
+from jinghu.nowcast.trajectories import MotionError, nodes_of, smoothed
 
 LEVELS = 6
 
@@ -29,7 +29,7 @@ def run(frames, motion, params, seed=1, workers=1):
 def member_from(white_fields, frames, motion):
     """Our member before it moves, from given fields of white noise: (lead, y, x) mm/h."""
     shape = frames.shape[1:]
-    scales = scales_of(frames, motion, LEVELS, 0.1, 1.0, 5.0)
+    scales = scales_of(frames, motion, ScaleParams(LEVELS, exponent=0))
     state, packed = still(scales.model), scales.model.packed
     distance = np.empty(shape, np.uint8)
     distances(frames[-1], 0.1, distance)
@@ -142,7 +142,7 @@ def test_errors_of_the_motion_are_the_peers(quiet):
 def test_noise_ends_with_variance_and_memory_of_each_level(frames_of):
     """Far ahead nothing of the observation is left: the noise has to stand for all of it."""
     shape = (96, 96)
-    model = scales_of(frames_of(shape), steady(shape), LEVELS, 0.1, 1.0, 5.0).model
+    model = scales_of(frames_of(shape), steady(shape), ScaleParams(LEVELS)).model
     phi = yule_walker(stationary(np.tile([0.8, 0.6], (LEVELS, 1)))).astype(np.float32)
     model = replace(model, phi=phi)
     packed, state = model.packed, still(model)
@@ -249,3 +249,22 @@ def test_what_is_of_no_use_is_refused(change, cause):
              "params": PARAMS, "seed": 1}  # fmt: skip
     with pytest.raises(ConfigError, match=cause):
         next(ensemble(**{**given, **change}))
+
+
+def test_details_of_the_motion_fade_with_the_lead(frames_of):
+    """A hole in the flow holds the rain at first, and lets it go as the flow is smoothed."""
+    shape = (80, 120)
+    motion = steady(shape, 2.0)
+    motion[0, 35:45, 55:65] = 0.0
+    nodes = nodes_of(motion, 4)
+    slow = [float(smoothed(nodes, sigma)[0].min()) for sigma in (0.0, 1.0, 3.0)]
+    assert slow[0] == 0.0
+    assert slow[0] < slow[1] < slow[2]
+    assert slow[2] > 1.5
+    np.testing.assert_allclose(smoothed(nodes_of(steady(shape, 2.0), 4), 3.0)[0], 2.0, rtol=1e-6)
+    kept = EnsembleParams(members=2, leads=3, levels=LEVELS, motion_km_h=0.0)
+    faded = replace(kept, motion_km_h=80.0)
+    frames = frames_of(shape)
+    assert not np.array_equal(run(frames, motion, kept), run(frames, motion, faded), equal_nan=True)
+    even = steady(shape, 1.0)
+    np.testing.assert_array_equal(run(frames, even, kept), run(frames, even, faded))
