@@ -175,7 +175,7 @@ class NowcastSettings(_Frozen):
         (0.1, 0.5, 0.9), min_length=1
     )
     neighbourhood_km_h: float = Field(
-        4.0, ge=0, description="growth of the neighbourhood over which shares are averaged"
+        8.0, ge=0, description="growth of the neighbourhood over which shares are averaged"
     )
 
     @field_validator("amount_thresholds_mm", "rate_thresholds_mm_h", "quantiles")

@@ -32,6 +32,7 @@ from jinghu.stages import StageLog
 from jinghu.surroundings import KnownSites
 
 _WORKERS = 2
+_SAME_MOTION_M_S = 0.7  # in the six minutes that scans are apart, half a cell of 500 m
 _MOTION_GAP = timedelta(minutes=3)  # scans closer than this say nothing about motion
 
 
@@ -208,7 +209,8 @@ def analyse(
 
     The motion is taken from mosaics of the same radars at two times, so that a radar that joins or
     falls out does not look like moving rain; it is estimated twice, the second time from mosaics
-    whose radars were brought to common times along the first estimate. Where there is no echo to
+    whose radars were brought to common times along the first estimate, or once where these were
+    brought along much the same motion already. Where there is no echo to
     take it from, it is filled by the motion of the cycle before and by the steering wind.
     """
     params = MosaicParams(stale_after_s=stale_after_s)
@@ -225,7 +227,10 @@ def analyse(
             before = mosaic([first[c] for c in moved], earlier_time, guess, params)
             after = mosaic([latest[c] for c in moved], time, guess, params)
             measured = estimate_motion(before, after)
-            guess = motion = filled_motion(measured, previous_motion, steering)
+            motion = filled_motion(measured, previous_motion, steering)
+            if guess is not None and _alike(guess, motion):
+                break
+            guess = motion
     elif not rests_on(motion)["previous"]:
         how = "rain stands still"
         if steering is not None:
@@ -237,6 +242,13 @@ def analyse(
         scans = [rain for rain in first.values() if _gap(rain, None, time) >= _MOTION_GAP]
         earlier = mosaic(scans, earlier_time, motion, params)
     return Analysis(mosaic(list(latest.values()), time, motion, params), motion, earlier)
+
+
+def _alike(one: xr.Dataset, other: xr.Dataset) -> bool:
+    """Whether scans that are brought along two motions come to lie on much the same cells."""
+    apart = [one[name].values - other[name].values for name in ("motion_x", "motion_y")]
+    mean_square = float(np.mean(apart[0] ** 2 + apart[1] ** 2))
+    return bool(np.sqrt(mean_square) < _SAME_MOTION_M_S)
 
 
 def dry_analysis(spec: GridSpec, time: datetime) -> xr.Dataset:

@@ -91,7 +91,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the viewer.")] = 8080,
     serve: Annotated[bool, typer.Option(help="Open the viewer at the end.")] = True,
     store: Annotated[Path, typer.Option(help="Store folder.")] = Path("demo-store"),
-    hours: Annotated[float, typer.Option(help="Length of the simulated event.")] = 1.0,
+    hours: Annotated[float, typer.Option(help="Length of the simulated event.")] = 3.0,
 ) -> None:
     """Run a simulated event through the whole chain, then open the viewer."""
     from jinghu.demo import run_demo
