@@ -4,6 +4,7 @@ import csv
 import shutil
 import threading
 import time as system_time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from jinghu.warnings.database import THROWAWAY
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
+_AHEAD = 2  # steps whose files are made beforehand
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "quarantine", "drill")
 _INCOMING = ("radar", "stations", "rivers", "profiles")
@@ -131,8 +133,8 @@ def play(
 ) -> list[CycleTime]:
     """Let everything happen in its order: files, a cycle, answers; returns what cycles came to.
 
-    While a cycle runs and people answer, the radars' next files are made in the background, from
-    the script and the truth alone; they appear in the folder when their time has come.
+    While people answer, the radars' files of a later step are made in the background, from the
+    script and the truth alone; they appear in the folder when their time has come.
     """
     quiet, cycles = Console(quiet=True), []
     start = times[0] - STEP
@@ -141,19 +143,20 @@ def play(
         Progress(console=console, transient=True) as progress,
         ThreadPoolExecutor(1, "observers") as ahead,
     ):
-        scanning = ahead.submit(observers.scan, times[0])
+        scanning = deque(ahead.submit(observers.scan, time) for time in times[:_AHEAD])
         task = progress.add_task("演练 exercise", total=len(times))
-        for time, upcoming in zip(times, (*times[1:], None), strict=True):
+        for number, time in enumerate(times):
             pace.wait(time - start)
-            stations = observers.arrive(time - STEP, time, scanning.result())
-            if upcoming is not None:
-                scanning = ahead.submit(observers.scan, upcoming)
+            stations = observers.arrive(time - STEP, time, scanning.popleft().result())
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             public.clock.at = now
             profiles = settings.inputs.profiles
             inputs = CycleInputs(time, now, [settings.inputs.radar], stations, profiles)
             result = run_cycle(settings, inputs, quiet)
+            # People answer one after another: the core that this leaves is free now.
+            for later in times[number + _AHEAD : number + _AHEAD + 1]:
+                scanning.append(ahead.submit(observers.scan, later))
             answered = answer_until_next(now, settings, public)
             cycles.append(
                 CycleTime(
