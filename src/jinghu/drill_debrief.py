@@ -49,7 +49,8 @@ def _glance(result: DrillResult) -> str:
             Tile(_number(median, " min"), "预见期中位数", "median lead time", "good"),
             Tile(_percent(cells.false_alarm_ratio), "空报率", "false alarm ratio", "warn"),
             Tile(f"{people.residents_in_time:,}", "人及时得知", f"of {danger:,} in danger", "good"),
-            Tile(f"{people.residents_not:,}", "人未得知", "in danger, not told", "bad"),
+            Tile(f"{people.residents_not:,}", "人未得知", "in danger, not told",
+                 "bad" if people.residents_not else "good"),
             Tile(_number(slowest, " s"), "最慢循环", "slowest cycle", "plain"),
         ]
     )  # fmt: skip
