@@ -30,6 +30,7 @@ def office(tmp_path_factory):
     """Settings of 140 km around the city, with a receiver that no drill may reach."""
     raw = yaml.safe_load((CONFIGS / "demo.yaml").read_text(encoding="utf-8"))
     raw["grid"] = {"x0_m": 500_000.0, "y0_m": 3_225_000.0, "nx": 56, "ny": 56}
+    raw["nowcast"] = {"members": 0}
     raw["warnings"] |= {
         "status": "Actual",
         "webhooks": [

@@ -153,7 +153,8 @@ def play(
             public.clock.at = now
             profiles = settings.inputs.profiles
             inputs = CycleInputs(time, now, [settings.inputs.radar], stations, profiles)
-            result = run_cycle(settings, inputs, quiet)
+            last = number == len(times) - 1
+            result = run_cycle(_with_full(settings) if last else settings, inputs, quiet)
             # People answer one after another: the core that this leaves is free now.
             for later in times[number + _AHEAD : number + _AHEAD + 1]:
                 scanning.append(ahead.submit(observers.scan, later))
@@ -167,6 +168,12 @@ def play(
             progress.advance(task)
     public.clock.at = None
     return cycles
+
+
+def _with_full(settings: Settings) -> Settings:
+    """Settings of a cycle that has its full part at any time: what the viewer opens with."""
+    always = settings.nowcast.model_copy(update={"full_every_min": 1})
+    return settings.model_copy(update={"nowcast": always})
 
 
 def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
