@@ -139,7 +139,12 @@ class Unpacker:
         if len(self.data) + len(piece) > self._max_bytes:
             limit = self._max_bytes // 2**20
             raise DataError(self._source, f"unpacks to more than {limit} MiB")
-        self.data += piece
+        try:
+            self.data += piece
+        except BufferError:
+            # Somebody still looks at the bytes: numba keeps what a kernel was called with until
+            # the next garbage collection, if it had to compile the kernel.
+            self.data = self.data + piece
 
     def _leave(self, data: bytes) -> None:
         self._trailing += len(data)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jinghu.grid.errors import DataError
-from jinghu.radar.container import unpack
+from jinghu.radar.container import Unpacker, unpack
 
 NOISE = np.random.default_rng(0).integers(0, 256, 2_000_000, np.uint8).tobytes()
 
@@ -19,6 +19,15 @@ def test_bombs_are_refused():
         unpack(bomb, "x.bz2", max_bytes=2**20)
     with pytest.raises(DataError, match="unpacks to more than 1 MiB"):
         unpack(gzip.compress(bytes(30 * 2**20)), "x.gz", max_bytes=2**20)
+
+
+def test_bytes_come_though_somebody_still_looks_at_the_earlier_ones():
+    unpacker = Unpacker("x")
+    unpacker.feed(NOISE[:1000])
+    looked_at = np.frombuffer(unpacker.data, np.uint8)
+    unpacker.feed(NOISE[1000:5000])
+    assert unpacker.data == NOISE[:5000]
+    assert looked_at.tobytes() == NOISE[:1000]
 
 
 def test_streams_follow_one_another():
