@@ -210,8 +210,8 @@ def analyse(
     The motion is taken from mosaics of the same radars at two times, so that a radar that joins or
     falls out does not look like moving rain; it is estimated twice, the second time from mosaics
     whose radars were brought to common times along the first estimate, or once where these were
-    brought along much the same motion already. Where there is no echo to
-    take it from, it is filled by the motion of the cycle before and by the steering wind.
+    brought along much the same motion already. Where there is no echo to take it from, it is
+    filled by the motion of the cycle before and by the steering wind.
     """
     params = MosaicParams(stale_after_s=stale_after_s)
     latest = {rain.attrs["radar"]: rain for rain in rains}
