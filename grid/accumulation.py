@@ -149,17 +149,11 @@ def window_amounts(
     amounts = np.concatenate(
         [history["rainfall_amount"].values, forecast["rainfall_amount"].values]
     )
-    known = np.isfinite(amounts)
-    past = _running(known[: history.sizes["time"]].astype(np.float32))
-    total = _running(np.where(known, amounts, 0).astype(np.float64))
-    observed = _running(known.mean((1, 2)))
     n_history = history.sizes["time"]
-    ends = np.arange(n_history, len(times) + 1)
     per_hour = int(np.timedelta64(1, "h") / steps[0])
-    starts = np.array([np.maximum(ends - hours * per_hour, 0) for hours in windows_h])
-    lengths = np.array(windows_h)[:, None] * per_hour
-    lead_time = times[ends - 1] - times[n_history - 1]
-    amount = (total[ends][None] - total[starts]).astype(np.float32)
+    lengths = np.array(windows_h, np.int64) * per_hour
+    amount, window_observed, observed = _window_sums(amounts, n_history, lengths)
+    lead_time = times[n_history - 1 :] - times[n_history - 1]
     return xr.Dataset(
         {
             "rainfall_amount": (
@@ -169,12 +163,12 @@ def window_amounts(
             ),
             "observed_fraction": (
                 ("window", "lead_time"),
-                ((observed[ends][None] - observed[starts]) / lengths).astype(np.float32),
+                observed,
                 {"units": "1", "long_name": "share of the window for which there is a value"},
             ),
             "window_observed": (
                 ("window", "y", "x"),
-                ((past[-1] - past[starts[:, 0]]) / lengths[:, :, None]).astype(np.float32),
+                window_observed,
                 {"units": "1", "long_name": "observed share of the window that ends now"},
             ),
         },
@@ -187,6 +181,39 @@ def window_amounts(
     )
 
 
-def _running(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative sum along the first axis, with a zero before the first."""
-    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+@numba.njit(cache=True, nogil=True)
+def _window_sums(
+    amounts: NDArray[np.float32], n_history: int, lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Sums over windows that end at each lead, from running sums of a row of cells at a time.
+
+    Returns sums (window, lead, y, x), the observed share (window, y, x) of windows that end now,
+    and that (window, lead) of all cells together.
+    """
+    n, ny, nx = amounts.shape
+    n_leads = n - n_history + 1
+    out = np.empty((len(lengths), n_leads, ny, nx), np.float32)
+    now = np.empty((len(lengths), ny, nx), np.float32)
+    everywhere = np.zeros(n + 1)
+    total = np.zeros((n + 1, nx))
+    known = np.zeros((n + 1, nx))
+    for j in range(ny):
+        for k in range(n):
+            for i in range(nx):
+                value = amounts[k, j, i]
+                there = np.isfinite(value)
+                total[k + 1, i] = total[k, i] + (value if there else 0.0)
+                known[k + 1, i] = known[k, i] + there
+            everywhere[k + 1] += known[k + 1].sum()
+        for w in range(len(lengths)):
+            for lead in range(n_leads):
+                end = n_history + lead
+                out[w, lead, j] = total[end] - total[max(end - lengths[w], 0)]
+            now[w, j] = (known[n_history] - known[max(n_history - lengths[w], 0)]) / lengths[w]
+    share = np.empty((len(lengths), n_leads), np.float32)
+    for w in range(len(lengths)):
+        for lead in range(n_leads):
+            end = n_history + lead
+            seen = everywhere[end] - everywhere[max(end - lengths[w], 0)]
+            share[w, lead] = seen / (lengths[w] * ny * nx)
+    return out, now, share

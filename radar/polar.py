@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jinghu.radar.volume import Moment, Sweep, Volume
 
 DRY_DBZ = -32.0
+_LN10_BY_10 = 0.23025850929940458
 _SAME_ELEVATION_DEG = 0.3
 _MIN_GATE_M = 250.0
 _MIN_RAYS = 30
@@ -213,7 +214,7 @@ def _mean_direction(angle_deg: NDArray[np.float32], factor: int) -> NDArray[np.f
             north, east, count = 0.0, 0.0, 0
             for angle in angle_deg[ray, block * factor : (block + 1) * factor]:
                 if np.isfinite(angle):
-                    turn = np.radians(np.float64(angle))
+                    turn = np.float32(np.radians(angle))  # single precision: a third of the time
                     north += np.sin(turn)
                     east += np.cos(turn)
                     count += 1
@@ -237,7 +238,7 @@ def _coarsen_gates(dbz: NDArray[np.float32], factor: int) -> NDArray[np.float32]
                 if value == DRY_DBZ:
                     dry += 1
                 elif np.isfinite(value):
-                    total += 10.0 ** (value / 10.0)
+                    total += np.exp(value * np.float32(_LN10_BY_10))  # 10 ** (value / 10)
                     count += 1
             if count > 0 and (count + dry) * 2 >= factor:
                 mean = 10.0 * np.log10((total + dry * dry_z) / (count + dry))

@@ -228,10 +228,12 @@ def _fill_from_sweep(
     rate, method, quality = gates
     rates, heights, states, methods, trust = out
     n_rays, n_gates = rate.shape
+    # The ground is never farther than the gate above it: what lies beyond needs no geometry.
+    farthest_m = min(max_range_m, first_m + gate_m * n_gates)
     for row in range(azimuth.shape[0]):
         for col in range(azimuth.shape[1]):
             ground = distance[row, col]
-            if ground > max_range_m or not np.isnan(rates[row, col]):
+            if ground > farthest_m or not np.isnan(rates[row, col]):
                 continue
             height = beam_height(ground, elevation, antenna_m)
             gate = (slant_range(ground, elevation) - first_m) / gate_m

@@ -99,6 +99,17 @@ def demo(
     run_demo(store, hours, _console(), port if serve else None)
 
 
+@app.command("compile")
+def compile_() -> None:
+    """Compile all kernels after an installation, so that the first cycle is not late."""
+    from jinghu.compiling import compiling
+
+    console = _console()
+    with compiling(console) as wait:
+        wait()
+    console.print("计算核心已编译 all kernels are compiled")
+
+
 @app.command()
 def serve(
     config: ConfigOption,

@@ -34,4 +34,5 @@ def run_demo(store: Path, hours: float, console: Console, port: int | None) -> N
     """
     script = rewritten(named_drill(_DRILL), hours=hours)
     start = floor_time(datetime.now(UTC), STEP) - timedelta(hours=script.hours)
-    run_drill(rewritten(script, start=start), DrillOptions(store, port=port), console)
+    options = DrillOptions(store, port=port, compile_first=True)
+    run_drill(rewritten(script, start=start), options, console)

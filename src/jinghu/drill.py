@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from jinghu.api.app import create_app
 from jinghu.api.serve import listen
+from jinghu.compiling import compiling
 from jinghu.configs.settings import CONFIGS, load
 from jinghu.drill_debrief import report_html
 from jinghu.drill_inputs import Truth, cycle_times, make_observers, make_truth
@@ -58,6 +60,8 @@ class DrillOptions:
         receivers are the drill's own.
     world
         How many people there are.
+    compile_first
+        Compile all kernels while the world is made, in a process of its own.
     """
 
     store: Path
@@ -66,6 +70,7 @@ class DrillOptions:
     port: int | None = None
     config: Path = CONFIGS / "demo.yaml"
     world: WorldParams = field(default_factory=WorldParams)
+    compile_first: bool = False
 
 
 def rewritten(
@@ -125,6 +130,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
     prepare(options.store)
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
     with (
+        compiling(console) if options.compile_first else nullcontext(_at_once) as ready,
         listen("::", options.port or 0) as listening,
         simulated_public(
             secret, options.store / "deliveries.jsonl", Behaviour(seed=script.seed)
@@ -141,7 +147,8 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             write_audience(truth.world.recipients, options.store)
             folder = options.store / "incoming"
             observers = make_observers(script, settings, truth, folder, options.workers)
-            cycles = play(observers, times, settings, public, Pace(options.speed), console)
+            pace = Pace(options.speed)
+            cycles = play(observers, times, settings, public, pace, console, ready)
             result = evaluate(script, truth, settings, times, cycles)
             report = write_report(result, script, truth, options.store)
             console.print(
@@ -153,6 +160,10 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
                 console.print(f"镜湖 Jinghu: {address}/  (Ctrl-C ends)", highlight=False)
                 wait(server)
     return result
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
 
 
 def write_report(result: DrillResult, script: DrillScript, truth: Truth, store: Path) -> Path:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from jinghu.alerting import units_of
 from jinghu.configs.settings import Settings
+from jinghu.drill_ahead import Scanning
 from jinghu.drill_flow import Watched, place_watched, true_flows
 from jinghu.drill_profiles import Profilers, write_profiles
-from jinghu.drill_radars import Coming, drill_network, due, volumes_of
+from jinghu.drill_radars import Coming, drill_network, due
 from jinghu.drill_rain import AFTER, BEFORE, make_rain, rain_amounts
 from jinghu.drill_rivers import RiverReports, write_reports
 from jinghu.drill_script import DrillScript
@@ -30,7 +31,7 @@ from jinghu.hydro.gauges import place_gauges, read_gauges
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.report import city_box
-from jinghu.simulate import Frames, Network
+from jinghu.simulate import Frames
 from jinghu.simulate_gauges import make_gauges
 
 _RIVER_GAUGES = (30, 10)  # on rivers, at reservoirs
@@ -120,8 +121,8 @@ class Observers:
     ----------
     script
         The drill.
-    network, frames
-        Radars, and the rain they look at.
+    scanning
+        The radars, and the rain they look at.
     stations
         Rain gauges.
     rivers
@@ -130,31 +131,19 @@ class Observers:
         Wind profilers.
     folder
         Where files arrive: ``radar``, ``stations``, ``rivers`` and ``profiles`` in it.
-    workers
-        Threads that scan.
     """
 
     script: DrillScript
-    network: Network
-    frames: Frames
+    scanning: Scanning
     stations: Stations
     rivers: RiverReports
     profilers: Profilers
     folder: Path
-    workers: int
     _waiting: list[Coming] = field(default_factory=list)
 
     def observe(self, before: datetime, time: datetime) -> list[Path]:
         """Scan, and write what arrives after ``before`` until ``time``; see `arrive`."""
-        return self.arrive(before, time, self.scan(time))
-
-    def scan(self, time: datetime) -> list[Coming]:
-        """Files of the volumes that are ready at a time, none of which is written yet.
-
-        They depend on the script and the truth alone, so that they may be made long before. Times
-        must follow one another, and one call must have ended before the next begins.
-        """
-        return volumes_of(self.script, self.network, self.frames, time, self.workers)
+        return self.arrive(before, time, self.scanning.volumes(time))
 
     def arrive(self, before: datetime, time: datetime, scanned: Sequence[Coming]) -> list[Path]:
         """Write what arrives after ``before`` until ``time``; returns the station files.
@@ -189,13 +178,16 @@ def make_observers(
     gauges = make_gauges(city_box(settings) or _ANYWHERE, script.stations, random)
     return Observers(
         script,
-        drill_network([sites[code] for code in script.radars], script.seed),
-        Frames(truth.rain, drops, spec),
+        Scanning(
+            script,
+            drill_network([sites[code] for code in script.radars], script.seed),
+            Frames(truth.rain, drops, spec),
+            workers,
+        ),
         Stations(script, truth.rain, spec, gauges, strike(script)),
         RiverReports(truth.flows, script.seed),
         Profilers(script.seed, truth.rain, spec),
         folder,
-        workers,
     )
 
 

@@ -4,9 +4,7 @@ import csv
 import shutil
 import threading
 import time as system_time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +18,7 @@ from rich.progress import Progress
 from jinghu.answers import follow_up
 from jinghu.configs.settings import AudienceSettings, Settings, WebhookSettings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
+from jinghu.drill_ahead import made_ahead
 from jinghu.drill_inputs import Observers
 from jinghu.drill_report import CycleTime
 from jinghu.drill_results import AFTER_ANALYSIS
@@ -32,7 +31,6 @@ from jinghu.warnings.database import THROWAWAY
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
-_AHEAD = 2  # steps whose files are made beforehand
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "quarantine", "drill")
 _INCOMING = ("radar", "stations", "rivers", "profiles")
@@ -130,24 +128,27 @@ def play(
     public: Public,
     pace: Pace,
     console: Console,
+    ready: Callable[[], None],
 ) -> list[CycleTime]:
     """Let everything happen in its order: files, a cycle, answers; returns what cycles came to.
 
-    While people answer, the radars' files of a later step are made in the background, from the
-    script and the truth alone; they appear in the folder when their time has come.
+    The first cycle begins when ``ready`` has returned.
+
+    The radars' files of the next step are made meanwhile, from the script and the truth alone; they
+    appear in the folder when their time has come.
     """
     quiet, cycles = Console(quiet=True), []
     start = times[0] - STEP
-    observers.observe(start - STEP, start)
     with (
         Progress(console=console, transient=True) as progress,
-        ThreadPoolExecutor(1, "observers") as ahead,
+        made_ahead(observers.scanning, [start, *times]) as scanned,
     ):
-        scanning = deque(ahead.submit(observers.scan, time) for time in times[:_AHEAD])
+        observers.arrive(start - STEP, start, scanned())
+        ready()
         task = progress.add_task("演练 exercise", total=len(times))
         for number, time in enumerate(times):
             pace.wait(time - start)
-            stations = observers.arrive(time - STEP, time, scanning.popleft().result())
+            stations = observers.arrive(time - STEP, time, scanned())
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             public.clock.at = now
@@ -155,9 +156,6 @@ def play(
             inputs = CycleInputs(time, now, [settings.inputs.radar], stations, profiles)
             last = number == len(times) - 1
             result = run_cycle(_with_full(settings) if last else settings, inputs, quiet)
-            # People answer one after another: the core that this leaves is free now.
-            for later in times[number + _AHEAD : number + _AHEAD + 1]:
-                scanning.append(ahead.submit(observers.scan, later))
             answered = answer_until_next(now, settings, public)
             cycles.append(
                 CycleTime(
@@ -189,7 +187,8 @@ def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
 def _line(observers: Observers, result: CycleResult, time: datetime, answered: int) -> str:
     """One cycle for a person: rain seen and true, warnings, answers, seconds."""
     seen = result.rainfall.analysis["rainfall_rate"].values
-    truth = observers.frames.rain.on_grid(observers.frames.spec, time)
+    frames = observers.scanning.frames
+    truth = frames.rain.on_grid(frames.spec, time)
     known = np.isfinite(seen)
     wet = known.any() and seen[known].std() > 0 and truth[known].std() > 0
     alike = f"r {np.corrcoef(seen[known], truth[known])[0, 1]:.2f} to the truth" if wet else "dry"

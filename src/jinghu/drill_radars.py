@@ -1,9 +1,6 @@
 """Radars of a drill: volumes with their faults, and when each file arrives."""
 
 import gzip
-import os
-import sys
-import threading
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +36,6 @@ from jinghu.simulate import (
 
 _TAG = 0x5246
 _DAMAGE = ("truncated", "corrupt")
-_NICE = 5  # of threads that scan: what they make is not due before the next step
 _COMPRESSION = 1  # level of gzip: the files are read once
 _AGAIN = ("_CAP_FMT", "_CAP_FMT-2")  # what a second copy of a file is called
 
@@ -104,14 +100,8 @@ def volumes_of(
             for name, arrival in zip(names, arrivals(data, faults, random), strict=False)
         ]
 
-    with ThreadPoolExecutor(workers, initializer=_give_way) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         return [coming for found in pool.map(one, work) for coming in found]
-
-
-def _give_way() -> None:
-    """Let this thread have what other threads leave of the cores, where the system can do that."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _packed(volume: Volume, faults: Sequence[Fault]) -> tuple[str, bytes]:

@@ -1,0 +1,112 @@
+"""Compiling all kernels beforehand, so that no cycle is late because it is the first.
+
+What compiles them is what runs them: two small cycles of a simulated storm, thrown away.
+"""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from jinghu.configs.settings import CONFIGS, GridSettings, Settings, load
+from jinghu.cycle import CycleInputs, run_cycle
+from jinghu.grid.errors import JinghuError
+from jinghu.radar.simulator.truth import DropParams, make_drops
+from jinghu.radar.sites import load_sites
+from jinghu.simulate import make_network, scan_all, write_volume
+from jinghu.simulate_gauges import make_gauges, write_reports
+from jinghu.storm import StormParams, make_storm
+
+_TIME = datetime(2026, 6, 20, 6, 12, tzinfo=UTC)
+_STEP = timedelta(minutes=6)
+_HOUR = timedelta(hours=1)
+_RADARS = ("ZSIM1", "ZSIM3")  # one of each band
+_GRID = GridSettings(x0_m=535_000.0, y0_m=3_240_000.0, nx=40, ny=40)  # the head of the Cao'e
+_BOX = (120.4, 29.3, 121.2, 30.0)  # and in degrees: west, south, east, north
+_GAUGES = 60
+_MEMBERS = 4
+_SEED = 7
+
+
+@contextmanager
+def compiling(console: Console) -> Iterator[Callable[[], None]]:
+    """Compile in two processes of their own; the call that is given waits until they have ended.
+
+    One runs cycles of radars and gauges, the other cycles of gauges alone with their ensembles: the
+    compiler takes one core a process.
+
+    Raises
+    ------
+    JinghuError
+        From the call, where a process failed; it wrote the cause to standard error.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=run_cycles, args=(radars,), name="compiling", daemon=True)
+        for radars in (_RADARS, ())
+    ]
+    for process in processes:
+        process.start()
+
+    def wait() -> None:
+        if any(process.is_alive() for process in processes):
+            console.print("首次运行须编译计算核心 compiling the kernels, as in every first run")
+        for process in processes:
+            process.join()
+            if process.exitcode:
+                raise JinghuError(f"compiling the kernels ended with code {process.exitcode}")
+
+    try:
+        yield wait
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def run_cycles(radars: Sequence[str]) -> None:
+    """Run two cycles in a temporary folder, with a full part where there are no radars.
+
+    Raises
+    ------
+    JinghuError
+        Where a cycle cannot run: it would not in earnest.
+    """
+    with tempfile.TemporaryDirectory(prefix="jinghu-") as folder:
+        settings = _settings(Path(folder), 0 if radars else _MEMBERS)
+        stations = _write_inputs(settings, Path(folder), radars)
+        for time in (_TIME, _TIME + _STEP):
+            inputs = CycleInputs(time, time, [settings.inputs.radar], [stations])
+            run_cycle(settings, inputs, Console(quiet=True))
+
+
+def _settings(folder: Path, members: int) -> Settings:
+    """Settings of a small grid, with nobody to be told."""
+    settings = load(CONFIGS / "demo.yaml").with_store(folder / "store")
+    inputs = settings.inputs.model_copy(update={"radar": folder / "radar"})
+    nowcast = settings.nowcast.model_copy(update={"members": members, "full_every_min": 1})
+    changes = {"grid": _GRID, "inputs": inputs, "nowcast": nowcast}
+    return settings.model_copy(update=changes)
+
+
+def _write_inputs(settings: Settings, folder: Path, radars: Sequence[str]) -> Path:
+    """Write volumes of two scans a cycle and an hour of gauge reports; returns their file."""
+    spec = settings.grid.product()
+    storm = make_storm(spec, _TIME - 2 * _HOUR, 4 * _HOUR, _SEED, StormParams())
+    random = np.random.default_rng(_SEED)
+    sites = load_sites(settings.inputs.sites)
+    network = make_network([sites[code] for code in radars], _SEED)
+    drops = make_drops(storm.motion(), DropParams(), random)
+    for name in ("radar", "stations"):
+        (folder / name).mkdir()
+    for ready in (_TIME - _STEP, _TIME, _TIME + _STEP) if radars else ():
+        for volume in scan_all(storm, drops, spec, network, ready):
+            write_volume(volume, folder / "radar")
+    gauges = make_gauges(_BOX, _GAUGES, random)
+    hour_end = _TIME.replace(minute=0)
+    return write_reports(storm, spec, gauges, hour_end, folder / "stations", random)
