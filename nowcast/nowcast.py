@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 
 from jinghu.grid.advection import advect, motion_array
 from jinghu.grid.errors import ConfigError
-from jinghu.grid.fields import attrs, check
+from jinghu.grid.fields import attrs
 from jinghu.nowcast.engines import pysteps_extrapolate, pysteps_motion, pysteps_steps
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble, sprog
+from jinghu.nowcast.intake import usable
 from jinghu.nowcast.motion import MotionParams, estimate_motion, spacing
 from jinghu.nowcast.sequence import check_order, distinct, frames_at_step, step_of
+
+_FOLLOWED_S = 3600.0  # fields farther apart show different rain
+_LEAST_TO_MOVE = 2  # cells along and across
+LEAST_CELLS = 8  # along and across, that a cascade needs
 
 
 class Method(StrEnum):
@@ -55,13 +60,11 @@ def nowcast(
     Parameters
     ----------
     rain
-        ``rainfall_rate(time, y, x)`` in mm/h on a grid of square cells in m, times ascending;
-        NaN = missing.
+        ``rainfall_rate(time, y, x)`` in mm/h on a grid of square cells in m; NaN = missing.
     leads
         Number of steps ahead.
     step
-        Lead-time step; that of the sequence by default, whose times must then be at one. A
-        single field needs it.
+        Lead-time step; that of the sequence by default.
     method, engine
         Extrapolation of the last field; S-PROG, which drops scales as they lose their memory;
         or STEPS, an ensemble that puts noise in their place. Whose code makes it.
@@ -75,61 +78,91 @@ def nowcast(
     Returns
     -------
     ``rainfall_rate([member,] lead_time, y, x)`` with lead 0 first, ``motion_x``, ``motion_y``;
-    scalar ``time`` of the last field; attribute ``degradation`` where something was missing.
+    scalar ``time`` of the last field. Attribute ``degradation`` names, with ``; `` between, what
+    was missing or mended: fields out of order, without values or twice, irregular times, rates
+    that cannot be, no motion, a grid too small for the method. Dry stays dry, missing stays
+    missing, and no rate is below zero or above the highest of the last field.
 
     Raises
     ------
     DataError
-        Where the sequence is not regular, or the grid not one of square cells in m.
+        Where the values are not rain, or the grid not one of square cells in m.
     ConfigError
         Where variables, dimensions or units differ, the lead times are none, or members are asked
         of a method without any.
     """
-    check(rain, "rainfall_rate", dims=("time", "y", "x"))
-    along_x, _ = spacing(rain)
-    step = step_of(rain, step)
     if leads < 1:
         raise ConfigError(f"a nowcast needs at least one lead time, not {leads}")
     if members is not None and method is not Method.STEPS:
         raise ConfigError(f"members are asked of nowcast method {method.value}, which has none")
-    seconds = float(step / np.timedelta64(1, "s"))
-    last = rain.isel(time=-1)
-    named = []
+    rain, mended = usable(rain)
+    step, about_step = step_of(rain, step)
+    named = [*mended, about_step]
     if motion is None:
-        motion, degradation = motion_of(rain, engine)
-        named.append(degradation)
-    rate = last["rainfall_rate"].values.astype(np.float32)
-    per_step = motion_array(motion, seconds)
-    if method is Method.EXTRAPOLATION:
-        rates = _extrapolated(rate, per_step, leads, engine, seconds)
-    else:
-        frames, degradation = frames_at_step(rain, step, per_step, 3)
-        named.append(degradation)
-        chosen = members or Members()
-        params = EnsembleParams(
-            members=chosen.count, leads=leads, cell_km=abs(along_x) / 1e3, step_min=seconds / 60
-        )
-        if method is Method.STEPS:
-            rates = _steps(frames, per_step, params, chosen, engine)
-        else:
-            rates = _sprog(frames, per_step, params, engine)
-    named = [text for text in named if text]
-    return _result(last, rates, motion, step, "; ".join(named))
+        motion, about_motion = motion_of(rain, engine)
+        named.append(about_motion)
+    seconds = float(step / np.timedelta64(1, "s"))
+    way = _Way(method, engine, leads, members or Members(), seconds)
+    rates, about_rates = _rates(rain, motion, way)
+    named.append(about_rates)
+    last = rain.isel(time=-1)
+    return _result(last, rates, motion, step, "; ".join(text for text in named if text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a forecast is made."""
+
+    method: Method
+    engine: Engine
+    leads: int
+    members: Members
+    seconds: float
+
+
+def _rates(rain: xr.Dataset, motion: xr.Dataset, way: _Way) -> tuple[NDArray[np.float32], str]:
+    """Rates ([member,] lead, y, x) with lead 0 first, and what was missing for the method."""
+    last = rain["rainfall_rate"].values[-1].astype(np.float32)
+    if min(last.shape) < _LEAST_TO_MOVE:
+        still = np.repeat(last[None], way.leads + 1, axis=0)
+        return _as_members(still, way), "" if way.method is Method.EXTRAPOLATION else _no_room(last)
+    per_step = motion_array(motion, way.seconds)
+    if way.method is Method.EXTRAPOLATION:
+        return _extrapolated(last, per_step, way), ""
+    if min(last.shape) < LEAST_CELLS:
+        return _as_members(_extrapolated(last, per_step, way), way), _no_room(last)
+    step = np.timedelta64(round(way.seconds), "s")
+    frames, named = frames_at_step(rain, step, per_step, 3)
+    params = EnsembleParams(
+        members=way.members.count,
+        leads=way.leads,
+        cell_km=abs(spacing(rain)[0]) / 1e3,
+        step_min=way.seconds / 60,
+    )
+    if way.method is Method.STEPS:
+        return _steps(frames, per_step, params, way.members, way.engine), named
+    return _sprog(frames, per_step, params, way.engine), named
+
+
+def _no_room(field: NDArray[np.float32]) -> str:
+    ny, nx = field.shape
+    return f"a grid of {ny} x {nx} cells has no room for scales of rain: extrapolation instead"
+
+
+def _as_members(rates: NDArray[np.float32], way: _Way) -> NDArray[np.float32]:
+    """The one forecast for each of the members that were asked for."""
+    if way.method is not Method.STEPS:
+        return rates
+    return np.repeat(rates[None], way.members.count, axis=0)
 
 
 def _extrapolated(
-    rate: NDArray[np.float32],
-    motion: NDArray[np.float32],
-    leads: int,
-    engine: Engine,
-    seconds: float,
+    rate: NDArray[np.float32], motion: NDArray[np.float32], way: _Way
 ) -> NDArray[np.float32]:
     """The last field at all leads, (lead, y, x) with lead 0 first."""
-    if engine is Engine.PYSTEPS:
-        moved = pysteps_extrapolate(rate, motion, leads)
-    else:
-        moved = advect(rate, motion, np.arange(1, leads + 1), substeps=_substeps(seconds))
-    return np.concatenate([rate[None], moved])
+    if way.engine is Engine.PYSTEPS:
+        return np.concatenate([rate[None], pysteps_extrapolate(rate, motion, way.leads)])
+    return advect(rate, motion, np.arange(way.leads + 1), substeps=_substeps(way.seconds))
 
 
 def _sprog(
@@ -191,6 +224,9 @@ def motion_of(
     check_order(rain["time"].values)
     fields, repeated = distinct(rain)
     last = fields.isel(time=-1)
+    ny, nx = last["rainfall_rate"].shape
+    if min(ny, nx) < _LEAST_TO_MOVE:
+        return _still(last), f"a grid of {ny} x {nx} cells has no room for motion"
     if fields.sizes["time"] < 2:
         cause = "all fields are the same" if repeated else "one field only"
         return estimate_motion(last, last), f"{cause}: no motion"
@@ -199,10 +235,19 @@ def motion_of(
     age = (last["time"].values - fields["time"].values) / np.timedelta64(1, "s")
     inside = np.flatnonzero(age[:-1] <= params.baseline_s)
     earlier = fields.isel(time=int(inside[0]) if inside.size else -2)
+    if age[-2] > _FOLLOWED_S:
+        return _still(last), f"the field before is {age[-2] / 60:.0f} min older: no motion"
     found = estimate_motion(earlier, last, params)
     if not np.any(found["quality"].values > 0):
         return found, "no rain that could be followed: no motion"
     return found, repeated
+
+
+def _still(last: xr.Dataset) -> xr.Dataset:
+    """No motion on the grid of a field."""
+    zero = np.zeros(last["rainfall_rate"].shape, np.float32)
+    named = {name: (("y", "x"), zero, attrs(name)) for name in ("motion_x", "motion_y", "quality")}
+    return last.drop_vars("rainfall_rate").assign(named)
 
 
 def _pysteps_motion(fields: xr.Dataset) -> xr.Dataset:

@@ -8,33 +8,57 @@ from numpy.typing import NDArray
 
 from jinghu.grid.advection import advect
 from jinghu.grid.errors import ConfigError, DataError
+from jinghu.nowcast.intake import minute
+
+USUAL_STEP_S = 360.0  # volumes of a CINRAD radar
+_REGULAR_SHARE = 0.1
 
 
-def step_of(rain: xr.Dataset, step: np.timedelta64 | None) -> np.timedelta64:
-    """Lead-time step, and whether the times of the sequence are in order.
+def step_of(rain: xr.Dataset, step: np.timedelta64 | None) -> tuple[np.timedelta64, str]:
+    """Lead-time step: the one named, or that of the sequence.
+
+    Parameters
+    ----------
+    rain
+        Ascending times.
+    step
+        Wanted step, if one was named.
+
+    Returns
+    -------
+    The step, and a sentence where the sequence does not tell it plainly. Times that keep to a
+    step within a tenth of it are at one; of others the gap that is there most often is taken.
 
     Raises
     ------
-    DataError
-        Where times do not ascend, or are at no one step and none was named.
     ConfigError
-        Where a single field leaves the step open, or the step is not positive.
+        Where the step is not positive.
     """
-    times = rain["time"].values
-    check_order(times)
-    gaps = np.diff(times)
     if step is not None:
         if not step > np.timedelta64(0):
             raise ConfigError(f"the lead-time step is {step}, wanted a positive one")
-        return step
+        return step, ""
+    gaps = np.diff(rain["time"].values) / np.timedelta64(1, "s")
     if gaps.size == 0:
-        raise ConfigError("a single field has no time step: name the lead-time step")
-    for time, gap in zip(times[1:], gaps, strict=True):
-        if gap != gaps[0]:
-            cause = f"the step before {_minute(time)} is another: name the lead-time step"
-            raise DataError("rain sequence", cause)
-    found: np.timedelta64 = gaps[0]
-    return found
+        return _seconds(USUAL_STEP_S), (
+            f"one field tells no time step: lead-time step of {USUAL_STEP_S / 60:g} min taken"
+        )
+    median = float(np.median(gaps))
+    if np.abs(gaps - median).max() <= _REGULAR_SHARE * median:
+        whole = 60.0 * round(median / 60.0)
+        near = whole > 0 and abs(whole - median) <= _REGULAR_SHARE * median
+        # A clock that runs a little early or late does not change the step.
+        return _seconds(whole if near and np.ptp(gaps) > 0 else median), ""
+    lengths, counts = np.unique(np.rint(gaps), return_counts=True)
+    found = float(lengths[counts.argmax()])
+    return _seconds(found), (
+        f"times are irregular, {gaps.min() / 60:g} to {gaps.max() / 60:g} min apart:"
+        f" lead-time step of {found / 60:g} min taken"
+    )
+
+
+def _seconds(seconds: float) -> np.timedelta64:
+    return np.timedelta64(max(1, round(seconds)), "s")
 
 
 def check_order(times: NDArray[np.datetime64]) -> None:
@@ -45,11 +69,7 @@ def check_order(times: NDArray[np.datetime64]) -> None:
         raise DataError("rain sequence", f"its times are {times.dtype}, not times in CF units")
     for time, gap in zip(times[1:], np.diff(times), strict=True):
         if not gap > np.timedelta64(0):
-            raise DataError("rain sequence", f"its times do not ascend at {_minute(time)}")
-
-
-def _minute(time: np.datetime64) -> str:
-    return f"{np.datetime_as_string(time, 'm')}Z"
+            raise DataError("rain sequence", f"its times do not ascend at {minute(time)}")
 
 
 def distinct(rain: xr.Dataset) -> tuple[xr.Dataset, str]:

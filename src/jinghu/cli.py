@@ -189,7 +189,7 @@ def nowcast(
     as_json: JsonOption = False,
 ) -> None:
     """Nowcast any sequence of rain rates."""
-    from jinghu.commands import NowcastRequest, nowcast_file
+    from jinghu.nowcast_commands import NowcastRequest, nowcast_file
 
     summary = nowcast_file(
         NowcastRequest(source, out, method, engine, leads, step, members, seed, workers)

@@ -1,25 +1,18 @@
 """What single-purpose commands do: files in, files out."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from rich.console import Console
 
 from jinghu.analysis import analyse, rain_of_radars
 from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.errors import ConfigError, DataError
-from jinghu.grid.fields import check
 from jinghu.ingest import Ingested, Window, read_stations, read_volumes
 from jinghu.melting import melting_now, nothing_seen
-from jinghu.nowcast import Engine, Members, Method
-from jinghu.nowcast import nowcast as run_nowcast
-from jinghu.nowcast.nowcast import motion_of
 from jinghu.radar.datatree import summary, to_datatree
 from jinghu.radar.decode import decode_volume
 from jinghu.radar.sites import RadarSite, load_sites
@@ -91,103 +84,11 @@ def mosaic_files(
     if stations:
         merged = merge_rainfall(analysis, found.stations, Records(None, None), at, settings, log)
         result = merged.analysis
-    _write(result, out)
+    write_netcdf(result, out)
 
 
-@dataclass(frozen=True, slots=True)
-class NowcastRequest:
-    """One nowcast from file to file."""
-
-    source: Path
-    out: Path
-    method: str
-    engine: str
-    leads: int
-    step_min: float | None = None
-    members: int | None = None
-    seed: int | None = None
-    workers: int = 2
-
-    def ensemble(self, method: Method) -> Members | None:
-        """Members that the method makes; asked of another one, they are refused."""
-        usual = Members(workers=self.workers)
-        count, seed = self.members, self.seed
-        if method is not Method.STEPS and count is None and seed is None:
-            return None
-        return Members(
-            usual.count if count is None else count,
-            usual.seed if seed is None else seed,
-            self.workers,
-        )
-
-
-def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
-    """Nowcast a sequence in a NetCDF or Zarr file; returns the summary of ``--json``."""
-    from resource import RUSAGE_SELF, getrusage
-
-    try:
-        method, engine = Method(request.method), Engine(request.engine)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    start = time.perf_counter()
-    rain = _read_rain(request.source)
-    step = None
-    if request.step_min is not None:
-        step = np.timedelta64(round(request.step_min * 60), "s")
-    began = time.perf_counter()
-    try:
-        motion, degradation = motion_of(rain, engine)
-        moved = time.perf_counter()
-        out = run_nowcast(
-            rain,
-            leads=request.leads,
-            step=step,
-            method=method,
-            engine=engine,
-            motion=motion,
-            members=request.ensemble(method),
-        )
-    except DataError as error:
-        raise DataError(request.source, str(error)) from None
-    done = time.perf_counter()
-    named = [text for text in (degradation, out.attrs.get("degradation", "")) if text]
-    degradation = "; ".join(named)
-    _write(out.assign_attrs(degradation=degradation) if degradation else out, request.out)
-    return {
-        "method": method.value,
-        "engine": engine.value,
-        "members": out.sizes.get("member", 1),
-        "leads": request.leads,
-        "degradation": degradation,
-        "seconds": {
-            "motion": round(moved - began, 3),
-            "nowcast": round(done - moved, 3),
-            "total": round(time.perf_counter() - start, 3),
-        },
-        "peak_mb": round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
-
-
-def _read_rain(source: Path) -> xr.Dataset:
-    """Rain rates of a file; what does not fit is refused with the name of the file."""
-    try:
-        # A folder is Zarr, with its metadata consolidated or not.
-        zarr = source.is_dir()
-        with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
-            rain = found.load()
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
-    try:
-        check(rain, "rainfall_rate", dims=("time", "y", "x"))
-    except ConfigError as error:
-        raise DataError(source, str(error)) from None
-    if not np.isfinite(rain["rainfall_rate"].values).any():
-        raise DataError(source, "rainfall_rate holds no value")
-    return rain
-
-
-def _write(dataset: xr.Dataset, out: Path) -> None:
+def write_netcdf(dataset: xr.Dataset, out: Path) -> None:
+    """Write a NetCDF; ConfigError names the file where it cannot be written."""
     try:
         dataset.to_netcdf(out)
     except OSError as error:

@@ -1,0 +1,97 @@
+"""`jinghu nowcast`: a rain sequence in, its forecast out, file to file."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jinghu.commands import write_netcdf
+from jinghu.grid.errors import ConfigError, DataError
+from jinghu.nowcast import Engine, Members, Method
+from jinghu.nowcast import nowcast as run_nowcast
+from jinghu.nowcast.intake import usable
+from jinghu.nowcast.nowcast import motion_of
+from jinghu.rain_file import read_rain
+
+
+@dataclass(frozen=True, slots=True)
+class NowcastRequest:
+    """One nowcast from file to file."""
+
+    source: Path
+    out: Path
+    method: str
+    engine: str
+    leads: int
+    step_min: float | None = None
+    members: int | None = None
+    seed: int | None = None
+    workers: int = 2
+
+    def ensemble(self, method: Method) -> Members | None:
+        """Members that the method makes; asked of another one, they are refused."""
+        usual = Members(workers=self.workers)
+        count, seed = self.members, self.seed
+        if method is not Method.STEPS and count is None and seed is None:
+            return None
+        return Members(
+            usual.count if count is None else count,
+            usual.seed if seed is None else seed,
+            self.workers,
+        )
+
+
+def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
+    """Nowcast a sequence in a NetCDF or Zarr file; returns the summary of ``--json``."""
+    try:
+        method, engine = Method(request.method), Engine(request.engine)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    start = time.perf_counter()
+    found, named = read_rain(request.source)
+    step = None
+    if request.step_min is not None:
+        step = np.timedelta64(round(request.step_min * 60), "s")
+    try:
+        rain, mended = usable(found)
+        began = time.perf_counter()
+        motion, about_motion = motion_of(rain, engine)
+        moved = time.perf_counter()
+        out = run_nowcast(
+            rain,
+            leads=request.leads,
+            step=step,
+            method=method,
+            engine=engine,
+            motion=motion,
+            members=request.ensemble(method),
+        )
+    except DataError as error:
+        raise DataError(request.source, str(error)) from None
+    done = time.perf_counter()
+    degradations = _names(named, *mended, about_motion, out)
+    written = out.assign_attrs(degradation="; ".join(degradations)) if degradations else out
+    write_netcdf(written, request.out)
+    return {
+        "method": method.value,
+        "engine": engine.value,
+        "members": out.sizes.get("member", 1),
+        "leads": request.leads,
+        "degradations": degradations,
+        "seconds": {
+            "motion": round(moved - began, 3),
+            "nowcast": round(done - moved, 3),
+            "total": round(time.perf_counter() - start, 3),
+        },
+        "peak_mb": round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _names(*parts: str | xr.Dataset) -> list[str]:
+    """Degradations, each once, in the order in which they came."""
+    texts = [p if isinstance(p, str) else str(p.attrs.get("degradation", "")) for p in parts]
+    return list(dict.fromkeys(name for text in texts for name in text.split("; ") if name))
