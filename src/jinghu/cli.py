@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jinghu.cli_drill import drill_app
+from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
@@ -27,6 +28,8 @@ app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
+app.command()(nowcast)
+app.command()(composite)
 
 
 def main() -> NoReturn:
@@ -169,33 +172,6 @@ def mosaic(
     from jinghu.grid.times import parse_time
 
     mosaic_files(files, stations or [], load(config), parse_time(time), out, _console())
-
-
-@app.command()
-def nowcast(
-    source: Annotated[Path, typer.Argument(help="rainfall_rate(time, y, x).")],
-    out: Annotated[Path, typer.Option(help="NetCDF to write.")],
-    method: Annotated[str, typer.Option(help="extrapolation, sprog or steps.")] = "extrapolation",
-    engine: Annotated[str, typer.Option(help="jinghu or pysteps.")] = "jinghu",
-    members: Annotated[
-        int | None, typer.Option(help="Members of steps; 24 by default.", min=1)
-    ] = None,
-    leads: Annotated[int, typer.Option(help="Number of lead times.")] = 30,
-    step: Annotated[
-        float | None, typer.Option(help="Minutes between lead times; the sequence's by default.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of steps; 0 by default.", min=0)] = None,
-    workers: Annotated[int, typer.Option(help="Threads that make members.", min=1, max=64)] = 2,
-    as_json: JsonOption = False,
-) -> None:
-    """Nowcast any sequence of rain rates."""
-    from jinghu.nowcast_commands import NowcastRequest, nowcast_file
-
-    summary = nowcast_file(
-        NowcastRequest(source, out, method, engine, leads, step, members, seed, workers)
-    )
-    if as_json:
-        _emit(summary)
 
 
 @app.command()

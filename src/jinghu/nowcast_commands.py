@@ -31,6 +31,8 @@ class NowcastRequest:
     members: int | None = None
     seed: int | None = None
     workers: int = 2
+    arrival_mm_h: float | None = None
+    cells: Path | None = None
 
     def ensemble(self, method: Method) -> Members | None:
         """Members that the method makes; asked of another one, they are refused."""
