@@ -5,7 +5,7 @@ seas on EPSG:4549 at 2 km, Z = 300 R^1.4; three fields in, every issue time that
 observation 30 or 60 min later. What observes is the composite itself, so that errors of Z-R count
 on neither side. All methods are compared over the cells that all of them and the observation know.
 
-With ``--lekima BEFORE AFTER`` (two mosaics of ``jinghu mosaic``) what that pair can tell.
+With ``--lekima BEFORE AFTER`` (two mosaics of ``jinghu mosaic``) only what that pair can tell.
 """
 
 import argparse
@@ -134,9 +134,8 @@ def show(rows: dict[tuple[str, int], Row]) -> None:
     for minutes in LEADS_MIN:
         n = len(rows["persistence", minutes].by_case)
         print(f"\n+{minutes} min, {n} issue times")
-        print(
-            "| method | CSI 1 mm/h | CSI 5 mm/h | FSS 10 km, 1 mm/h | CRPS mm/h |\n|---|---|---|---|---|"
-        )
+        print("| method | CSI 1 mm/h | CSI 5 mm/h | FSS 10 km, 1 mm/h | CRPS mm/h |")
+        print("|---|---|---|---|---|")
         for (method, lead), row in rows.items():
             if lead == minutes:
                 print(f"| {method} | {row.text()} |")
@@ -210,6 +209,9 @@ def main() -> int:
     parser.add_argument("--lekima", type=Path, nargs=2, help="mosaics of 16:00 and 16:30")
     parser.add_argument("--png", type=Path, help="draw the second issue time to this file")
     options = parser.parse_args()
+    if options.lekima:
+        lekima(*options.lekima)
+        return 0
     rain = composites()
     if rain is None:
         print("skipped: no cma_cref_mosaic_20250609 (set JINGHU_DATA)")
@@ -220,8 +222,6 @@ def main() -> int:
     for issue in range(FIELDS - 1, rain.sizes["time"] - round(LEADS_MIN[0] / STEP_MIN)):
         score_case(rows, rain, issue)
     show(rows)
-    if options.lekima:
-        lekima(*options.lekima)
     return 0
 
 
