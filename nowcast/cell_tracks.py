@@ -36,8 +36,8 @@ class TrackParams:
     field_weight
         The motion of the field counts as much as so many steps of a track.
     error_m, error_m_s
-        Forecast positions are off by ``sqrt(error_m^2 + (error_m_s t)^2)`` (68 % of them,
-        docs/skill.md).
+        Some 70 % of forecast positions are off by less than ``sqrt(error_m^2 + (error_m_s t)^2)``
+        (benchmarks/look_cells.py).
     """
 
     longest_gap_s: float = 1800.0

@@ -1,5 +1,6 @@
 """`jinghu nowcast`: a rain sequence in, its forecast out, file to file."""
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,18 @@ import xarray as xr
 
 from jinghu.commands import write_netcdf
 from jinghu.grid.errors import ConfigError, DataError
+from jinghu.grid.spec import GridSpec
 from jinghu.nowcast import Engine, Members, Method
 from jinghu.nowcast import nowcast as run_nowcast
+from jinghu.nowcast.arrival import first_arrival
+from jinghu.nowcast.cell_table import geojson
+from jinghu.nowcast.cell_tracks import track_cells
+from jinghu.nowcast.cells import identify_cells
 from jinghu.nowcast.intake import usable
 from jinghu.nowcast.nowcast import motion_of
 from jinghu.rain_file import read_rain
+
+_FIELDS = 4  # that tell the motion with which cells are followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,12 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         )
     except DataError as error:
         raise DataError(request.source, str(error)) from None
+    if request.arrival_mm_h is not None:
+        out = out.merge(first_arrival(out["rainfall_rate"], request.arrival_mm_h))
     done = time.perf_counter()
+    told: dict[str, Any] = {}
+    if request.cells is not None:
+        told["cells"] = _cells_file(rain, request.source, request.cells)
     degradations = _names(named, *mended, about_motion, out)
     written = out.assign_attrs(degradation="; ".join(degradations)) if degradations else out
     write_netcdf(written, request.out)
@@ -83,6 +96,7 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         "engine": engine.value,
         "members": out.sizes.get("member", 1),
         "leads": request.leads,
+        **told,
         "degradations": degradations,
         "seconds": {
             "motion": round(moved - began, 3),
@@ -91,6 +105,27 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         },
         "peak_mb": round(getrusage(RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def _cells_file(rain: xr.Dataset, source: Path, out: Path) -> int:
+    """Follow the storm cells through the sequence and write those of its end; their number."""
+    tracks = None
+    try:
+        crs = GridSpec.of(rain.sortby("y")).crs
+        for k in range(rain.sizes["time"]):
+            motion, _ = motion_of(rain.isel(time=slice(max(0, k - _FIELDS + 1), k + 1)))
+            tracks = track_cells(tracks, identify_cells(rain.isel(time=k)), motion)
+    except (ConfigError, DataError) as error:
+        raise DataError(source, f"--cells: {error}") from None
+    if tracks is None:
+        raise DataError(source, "--cells: holds no field")
+    text = json.dumps(geojson(tracks, crs), ensure_ascii=False, allow_nan=False)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        cause = f"cannot be written: {error.strerror or error}"
+        raise ConfigError(f"--cells {out} {cause}") from None
+    return len(tracks.tracks)
 
 
 def _names(*parts: str | xr.Dataset) -> list[str]:

@@ -1,12 +1,15 @@
 """Tracks of cells whose paths are known."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
-from jinghu.grid.errors import ConfigError
+from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.spec import GridSpec
+from jinghu.nowcast.cell_table import geojson, positions, state_of, tracks_of
 from jinghu.nowcast.cell_tracks import track_cells
 from jinghu.nowcast.cells import identify_cells
 
@@ -135,3 +138,49 @@ def test_a_field_that_is_not_later_is_refused():
     found = identify_cells(field(hill(60, 50), 0))
     with pytest.raises(ConfigError, match="tracks end at"):
         track_cells(track_cells(None, found, moving()), found, moving())
+
+
+def test_the_next_cycle_continues_from_the_state_as_if_it_had_not_ended(tmp_path):
+    rates = [hill(55 - 2 * k, 50, 45.0) + hill(55 + 2 * k, 50, 36.0) for k in range(8)]
+    whole = follow(rates, moving(1.0))
+    part = whole[4]
+    state_of(part).to_netcdf(tmp_path / "cells.nc")
+    with xr.open_dataset(tmp_path / "cells.nc") as opened:
+        kept = tracks_of(opened.load())
+    assert kept.tracks == part.tracks
+    for k in range(5, 8):
+        kept = track_cells(kept, identify_cells(field(rates[k], k)), moving(1.0))
+    assert kept.tracks == whole[-1].tracks
+    assert kept.next_number == whole[-1].next_number
+
+
+def test_a_state_without_cells_is_one():
+    empty = follow([np.zeros(SPEC.shape)], moving())[-1]
+    assert tracks_of(state_of(empty)).tracks == ()
+    with pytest.raises(DataError, match="is none of version"):
+        tracks_of(xr.Dataset())
+
+
+def test_positions_go_with_the_velocity_and_their_radius_grows():
+    (track,) = follow([hill(20 + 3.6 * k, 50) for k in range(4)], moving(10.0))[-1].tracks
+    ahead = positions(track, SPEC.crs)
+    assert [p.lead_min for p in ahead] == [15, 30, 60]
+    assert ahead[2].x_m - track.cell.x_m == pytest.approx(36e3, rel=0.02)
+    assert ahead[0].radius_km < ahead[1].radius_km < ahead[2].radius_km
+    lon, lat = SPEC.to_lonlat(ahead[2].x_m, ahead[2].y_m)
+    assert (ahead[2].lon, ahead[2].lat) == pytest.approx((float(lon), float(lat)))
+
+
+def test_geojson_holds_cells_and_paths_in_degrees_without_nan():
+    steps = follow([hill(20 + 3.6 * k, 50) for k in range(2)], moving(10.0))
+    text = json.dumps(geojson(steps[-1], SPEC.crs), allow_nan=False)
+    told = json.loads(text)
+    cell, path = told["features"]
+    assert cell["geometry"]["type"] == "Point"
+    assert path["geometry"]["type"] == "LineString"
+    assert len(path["geometry"]["coordinates"]) == 2
+    assert 118 < cell["geometry"]["coordinates"][0] < 122
+    of = cell["properties"]
+    assert (of["cell"], of["time"], of["area_trend_km2_h"]) == (1, "2025-06-09T11:06:00Z", None)
+    assert of["direction_deg"] == pytest.approx(90, abs=1)
+    assert len(of["forecast"]) == 3

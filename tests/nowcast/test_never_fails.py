@@ -266,3 +266,28 @@ def test_the_table_from_the_command_line(jinghu, tmp_path, name, method):
         check_answer(given.load(), written.load())
         assert written.attrs.get("degradation", "") == "; ".join(degradations)
     check_names(row, method, "; ".join(degradations))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [Method.EXTRAPOLATION, Method.SPROG])
+def test_3000_x_3000(method):
+    """9 million cells of 250 m; showers of 60 x 60 cells side by side, all of which move."""
+    small = sequence((60, 60))["rainfall_rate"].values
+    n, spacing_m = 3000, 250.0
+    rain = xr.Dataset(
+        {
+            "rainfall_rate": (
+                ("time", "y", "x"),
+                np.tile(small, (1, 50, 50)),
+                attrs("rainfall_rate"),
+            )
+        },
+        coords={
+            "time": START + np.arange(4) * 5 * MINUTE,
+            "x": ("x", np.arange(n) * spacing_m, {"units": "m"}),
+            "y": ("y", np.arange(n) * spacing_m, {"units": "m"}),
+        },
+    )
+    out = nowcast(rain, leads=LEADS, method=method)
+    check_answer(rain, out)
+    assert out["rainfall_rate"].shape == (LEADS + 1, n, n)
