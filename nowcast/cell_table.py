@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
-import pyproj
 import xarray as xr
 
 from jinghu.grid.errors import DataError
 from jinghu.nowcast.cell_tracks import CellTracks, Track, TrackParams, TrackPoint
-from jinghu.nowcast.cells import StormCell
+from jinghu.nowcast.cells import StormCell, degrees
 
 LEADS_MIN = (15, 30, 60)
 _VERSION = 1
@@ -46,7 +45,7 @@ def positions(track: Track, crs: str, params: TrackParams | None = None) -> list
         seconds = 60.0 * lead
         x = track.cell.x_m + track.motion_x_m_s * seconds
         y = track.cell.y_m + track.motion_y_m_s * seconds
-        lon, lat = _degrees(crs, x, y)
+        lon, lat = degrees(crs, x, y)
         radius = float(np.hypot(params.error_m, params.error_m_s * seconds)) / 1e3
         out.append(CellPosition(lead, x, y, lon, lat, radius))
     return out
@@ -74,7 +73,7 @@ def geojson(tracks: CellTracks, crs: str, params: TrackParams | None = None) -> 
             track, tracks.time, crs, params
         )))  # fmt: skip
         if len(track.points) > 1:
-            path = [_place(*_degrees(crs, p.x_m, p.y_m)) for p in track.points]
+            path = [_place(*degrees(crs, p.x_m, p.y_m)) for p in track.points]
             times = [_utc(p.time) for p in track.points]
             features.append(
                 _feature("LineString", path, {"kind": "path", "cell": track.number, "times": times})
@@ -131,11 +130,6 @@ def _place(lon: float, lat: float) -> list[float]:
 
 def _utc(time: np.datetime64) -> str:
     return f"{np.datetime_as_string(time, 's')}Z"
-
-
-def _degrees(crs: str, x_m: float, y_m: float) -> tuple[float, float]:
-    lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x_m, y_m)
-    return float(lon), float(lat)
 
 
 _CELL = {f.name: f.type for f in fields(StormCell)}

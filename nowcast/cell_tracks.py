@@ -260,7 +260,7 @@ def _assigned(score: NDArray[np.float64]) -> dict[int, int]:
 
 
 def _parent(
-    held: NDArray[np.float64], cell: StormCell, gone: tuple[Track, ...], params: TrackParams
+    held: NDArray[np.floating], cell: StormCell, gone: tuple[Track, ...], params: TrackParams
 ) -> int:
     """Number of the track in whose moved area most of a new cell lies; 0 where there is none."""
     if not gone or held.max() < params.held_share * cell.area_km2:

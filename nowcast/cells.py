@@ -1,6 +1,7 @@
 """Storm cells of one field: where, how large, how heavy, of what shape."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyproj
@@ -136,7 +137,7 @@ def identify_cells(rain: xr.Dataset, params: CellParams | None = None) -> CellFi
         _measured(rate, labels, rim, rain, cell_m, label, box)
         for label, box in enumerate(boxes, start=1)
     )
-    return CellField(rain["time"].values, labels, cells)
+    return CellField(rain["time"].values[()], labels, cells)
 
 
 def _measured(
@@ -180,7 +181,15 @@ def _measured(
 def _lonlat(rain: xr.Dataset, x_m: float, y_m: float) -> tuple[float, float]:
     """Degrees of a place of the grid, NaN where its CRS is not named."""
     code = rain["crs"].attrs.get("code") if "crs" in rain.coords else None
-    if code is None:
-        return float("nan"), float("nan")
-    lon, lat = pyproj.Transformer.from_crs(code, "EPSG:4326", always_xy=True).transform(x_m, y_m)
+    return (float("nan"), float("nan")) if code is None else degrees(str(code), x_m, y_m)
+
+
+def degrees(crs: str, x_m: float, y_m: float) -> tuple[float, float]:
+    """WGS-84 longitude and latitude of a place in a projected CRS."""
+    lon, lat = _transformer(crs).transform(x_m, y_m)
     return float(lon), float(lat)
+
+
+@cache  # it takes a tenth of a second to make one, and every cell and point of a path needs it
+def _transformer(crs: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)

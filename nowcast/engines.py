@@ -37,14 +37,17 @@ def pysteps_extrapolate(
             from pysteps.extrapolation.semilagrangian import extrapolate
         except ImportError as error:
             raise _missing(error) from None
-        moved = extrapolate(
-            rate_mm_h.astype(np.float64),
-            motion.astype(np.float64),
-            leads,
-            interp_order=1,
-            n_iter=1,
-            allow_nonfinite_values=True,
-        )
+        try:
+            moved = extrapolate(
+                rate_mm_h.astype(np.float64),
+                motion.astype(np.float64),
+                leads,
+                interp_order=1,
+                n_iter=1,
+                allow_nonfinite_values=True,
+            )
+        except ValueError as error:
+            raise ConfigError(f"engine pysteps: {' '.join(str(error).split())}") from None
     return np.asarray(moved, np.float32)
 
 

@@ -99,13 +99,14 @@ def read_composite(data: bytes, name: str) -> Composite:
     if kind != "CREF":
         raise DataError(name, f"holds {kind!r}, wanted composite reflectivity (CREF)")
     start, length, zone, *clock = _PLACE.unpack_from(data, 88)
+    year, month, day, hour, minute, second = clock
     if zone != 0:
         raise DataError(name, f"its clock is {zone} s from UTC, which was never seen: wanted UTC")
     if start < HEADER_BYTES or length < 1 or start + length > len(data):
         raise DataError(name, f"truncated: {len(data)} of {file_bytes} bytes")
     try:
-        time = datetime(*clock, tzinfo=UTC)
-    except (ValueError, TypeError):
+        time = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
         raise DataError(name, f"its time {clock} is none") from None
     south, west, north, east, _, _, nx, ny, dx, dy, _, packing, radars, unpacked, scale, _ = (
         _GRID.unpack_from(data, 124)

@@ -6,6 +6,7 @@ of the field that the forecast starts from.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,7 +101,7 @@ def without_clock():
 class Row:
     """What arrives, what is named in the answer, or why there is none."""
 
-    make: object
+    make: Callable[[], xr.Dataset]
     named: tuple[str, ...] = ()
     refused: str = ""
 
