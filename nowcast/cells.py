@@ -137,7 +137,7 @@ def identify_cells(rain: xr.Dataset, params: CellParams | None = None) -> CellFi
         _measured(rate, labels, rim, rain, cell_m, label, box)
         for label, box in enumerate(boxes, start=1)
     )
-    return CellField(rain["time"].values[()], labels, cells)
+    return CellField(rain["time"].values.reshape(1)[0], labels, cells)
 
 
 def _measured(
