@@ -16,6 +16,7 @@ from jinghu.nowcast.scores import known_cells
 
 BINS = 48
 _FURTHEST = 6.0  # logits beyond it are cut: one in 400
+_LEAST = 1.0 / (1.0 + np.exp(_FURTHEST))
 _STEPS = 12  # of Newton's method
 _FLATTEST = 0.2  # slope: the order of probabilities is never turned around
 
@@ -85,6 +86,7 @@ def remember(
     observed_mm_h: NDArray[np.float32],
     cell_km: float,
     params: ReliabilityParams,
+    share: float = 1.0,
 ) -> Record:
     """Add a forecast whose time has come.
 
@@ -103,6 +105,8 @@ def remember(
         Side of a cell.
     params
         Parameters.
+    share
+        For how much of a forecast it counts: those issued soon after one another are much the same.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def remember(
         Where shapes, thresholds or the lead do not fit the record.
     """
     _check(record, lead, probabilities)
-    weight = min(1.0, (cell_km / params.patch_km) ** 2)
+    weight = share * min(1.0, (cell_km / params.patch_km) ** 2)
     cells, said, was = record.cells.copy(), record.said.copy(), record.was.copy()
     for t, (p, limit) in enumerate(zip(probabilities, record.threshold_mm_h, strict=True)):
         known = known_cells(p, observed_mm_h) & (p > 0)
@@ -152,18 +156,47 @@ def calibrated(probabilities: NDArray[np.float32], law: NDArray[np.float64]) -> 
     """Probabilities (threshold, y, x) by a law (threshold, 2) of one lead.
 
     Zero stays zero, missing stays missing, and a higher threshold never becomes the more likely.
+    Probabilities too low for the law to tell anything of them keep their ratios. A law of
+    ``a = 0, b = 1`` changes nothing at all.
 
     Raises
     ------
     ConfigError
         Where the law has other thresholds.
     """
-    if law.shape != (len(probabilities), 2):
-        raise ConfigError(f"a law {law.shape} does not fit {len(probabilities)} thresholds")
-    a, b = law[:, 0, None, None], law[:, 1, None, None]
-    found = _expit(a + b * _logit(probabilities.astype(np.float64)))
-    found = np.where(probabilities > 0, found, probabilities)
+    a, b = _law(law, len(probabilities))
+    p = probabilities.astype(np.float64)
+    found = _expit(a + b * _logit(p))
+    found = np.where(p < _LEAST, _expit(a - b * _FURTHEST) * (p / _LEAST), found)
+    found = np.where((a == 0) & (b == 1), p, found)
     return np.minimum.accumulate(found, axis=0).astype(np.float32)
+
+
+def uncalibrated(
+    probabilities: NDArray[np.float32], law: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Probabilities (threshold, y, x) as they were before ``calibrated`` with this law.
+
+    Not those that were lowered to the one of a lower threshold, and those too high for the law to
+    tell apart come back as the lowest of them. Errors are those of ``calibrated``.
+    """
+    a, b = _law(law, len(probabilities))
+    q = probabilities.astype(np.float64)
+    inside = np.clip(q, 1e-12, 1.0 - 1e-7)
+    x = (np.log(inside / (1.0 - inside)) - a) / b
+    found = _expit(np.clip(x, -_FURTHEST, _FURTHEST))
+    found = np.where(x < -_FURTHEST, q / _expit(a - b * _FURTHEST) * _LEAST, found)
+    found = np.where((a == 0) & (b == 1) | np.isnan(q), q, found)
+    return found.astype(np.float32)
+
+
+def _law(
+    law: NDArray[np.float64], thresholds: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Offsets and slopes (threshold, 1, 1)."""
+    if law.shape != (thresholds, 2):
+        raise ConfigError(f"a law {law.shape} does not fit {thresholds} thresholds")
+    return law[:, 0, None, None], law[:, 1, None, None]
 
 
 def _check(record: Record, lead: int, probabilities: NDArray[np.float32]) -> None:
@@ -182,8 +215,7 @@ def _bin(logit: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    least = 1.0 / (1.0 + np.exp(_FURTHEST))
-    inside = np.clip(p, least, 1.0 - least)
+    inside = np.clip(p, _LEAST, 1.0 - _LEAST)
     return np.asarray(np.log(inside / (1.0 - inside)))
 
 

@@ -4,15 +4,14 @@ What is counted adds up over cases (``a + b``), and scores are taken of sums: a 
 weigh a nearly dry case like a wet one. Cells that are NaN on either side are left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from jinghu.grid.errors import ConfigError
-
-_ROUNDING = 1e-9  # running sums of a filter leave such shares where there is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +134,57 @@ def fractions(
     ConfigError
         Where the shapes differ or the width is not positive.
     """
-    if scale_cells < 1:
-        raise ConfigError(f"a neighbourhood is at least one cell wide, not {scale_cells}")
+    return fractions_by_scale(forecast, observed, threshold, [scale_cells])[0]
+
+
+def fractions_by_scale(
+    forecast: NDArray[np.floating],
+    observed: NDArray[np.floating],
+    threshold: float,
+    scales_cells: Sequence[int],
+) -> tuple[Fractions, ...]:
+    """Compare shares in neighbourhoods of several widths, from one summed-area table.
+
+    Arguments and errors are those of ``fractions``, with the widths of the neighbourhoods; that of
+    an even width reaches one cell further to the west and south.
+    """
+    wrong = [n for n in scales_cells if n < 1]
+    if wrong:
+        raise ConfigError(f"a neighbourhood is at least one cell wide, not {wrong[0]}")
     known = known_cells(forecast, observed)
-    said, was = (
-        _shares(known & (np.nan_to_num(field) >= threshold), scale_cells)
-        for field in (forecast, observed)
-    )
-    return Fractions(float(((said - was) ** 2).sum()), float((said**2 + was**2).sum()))
+    said, was = (_table(known & (np.nan_to_num(field) >= threshold))
+                 for field in (forecast, observed))  # fmt: skip
+    found = _share_sums(said, was, np.asarray(scales_cells, np.int64))
+    return tuple(Fractions(float(squares), float(reference)) for squares, reference in found)
 
 
-def _shares(wet: NDArray[np.bool_], cells: int) -> NDArray[np.float64]:
-    if cells == 1:
-        return wet.astype(np.float64)
-    found = uniform_filter(wet.astype(np.float64), cells, mode="constant")
-    return np.asarray(np.where(found < _ROUNDING, 0.0, found))
+def _table(wet: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of wet cells south and west of each corner: (y + 1, x + 1)."""
+    table = np.zeros((wet.shape[0] + 1, wet.shape[1] + 1), np.int64)
+    np.cumsum(np.cumsum(wet, axis=0, dtype=np.int64), axis=1, out=table[1:, 1:])
+    return table
+
+
+@numba.njit(cache=True, nogil=True)
+def _share_sums(
+    said: NDArray[np.int64], was: NDArray[np.int64], scales: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Sums of squared differences and of squares (scale, 2) of shares; whole numbers until then."""
+    ny, nx = said.shape[0] - 1, said.shape[1] - 1
+    out = np.zeros((len(scales), 2))
+    for k in range(len(scales)):
+        n = scales[k]
+        apart, both = 0.0, 0.0
+        for i in range(ny):
+            a, b = max(i - n // 2, 0), min(i - n // 2 + n, ny)
+            for j in range(nx):
+                c, d = max(j - n // 2, 0), min(j - n // 2 + n, nx)
+                f = said[b, d] - said[a, d] - said[b, c] + said[a, c]
+                o = was[b, d] - was[a, d] - was[b, c] + was[a, c]
+                apart += (f - o) ** 2
+                both += f * f + o * o
+        out[k, 0], out[k, 1] = apart / float(n) ** 4, both / float(n) ** 4
+    return out
 
 
 def known_cells(

@@ -12,6 +12,7 @@ from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
+from jinghu.cli_verify import verify
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
 app.command()(nowcast)
 app.command()(composite)
+app.command()(verify)
 
 
 def main() -> NoReturn:
@@ -335,7 +337,6 @@ def _later(name: str, what: str) -> None:
 for _name, _what in (
     ("run", "the service that runs cycles on schedule; use a systemd timer with jinghu cycle"),
     ("backfill", "replaying an archive"),
-    ("verify", "verification reports"),
     ("keys", "API keys"),
     ("audit", "checking the audit chain"),
 ):

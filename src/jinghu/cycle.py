@@ -49,6 +49,8 @@ from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, writ
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
+from jinghu.scoring import score_published
+from jinghu.self_calibration import to_dataset as reliability_dataset
 from jinghu.stages import StageLog
 from jinghu.steering import Steering, clocks_state, read_inputs, steering_of
 from jinghu.surroundings import read_surroundings
@@ -152,7 +154,11 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
         published = publish(store, cycle, products, manifest)
         record_analysis(store, rainfall.analysis, inputs.time, step)
+    with log.stage("scores"):
+        learned = score_published(store, products.products, inputs.time, settings, log)
+    with log.stage("state"):
         state = {
+            "reliability": reliability_dataset(learned),
             "rain": rainfall.best,
             "radar_rain": rainfall.radar_alone,
             "motion": analysis.motion,
@@ -168,7 +174,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
         with log.stage("ensemble"):
             fast = store.part(cycle, "fast")
-            publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log)
+            publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log, learned)
     status = "published" if published else "unchanged"
     return CycleResult(
         cycle,

@@ -61,6 +61,10 @@ _OUTCOMES = (
 )
 _COLOUR = {name: colour for name, _, colour in _OUTCOMES}
 _BAR = "#1f5fa8"
+_FOOT = (
+    "雨、水、人均为模拟生成，真值已知；本报告不含任何真实人员信息。 Rain, water and people are "
+    "simulated and their truth is known; nobody in this report exists."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +77,26 @@ class Tile:
     kind: str
 
 
-def page(title_zh: str, title_en: str, line: str, sections: Sequence[str]) -> str:
-    """Return the whole page."""
+def page(
+    title_zh: str,
+    title_en: str,
+    line: str,
+    sections: Sequence[str],
+    *,
+    mark: str = "演练 EXERCISE",
+    foot: str = _FOOT,
+    style: str = "",
+) -> str:
+    """Return the whole page; other pages than a drill's have another mark, foot and more style."""
+    stamp = f'<span class="mark">{escape(mark)}</span>' if mark else ""
     return (
         '<!doctype html>\n<html lang="zh-CN">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title_zh)} {escape(title_en)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        '<body>\n<header><span class="mark">演练 EXERCISE</span>'
+        f"<title>{escape(title_zh)} {escape(title_en)}</title>\n<style>{_STYLE}{style}</style>\n"
+        f"</head>\n<body>\n<header>{stamp}"
         f"<h1>{escape(title_zh)}</h1><p>{escape(title_en)}</p><p>{escape(line)}</p></header>\n"
         f"<main>\n{''.join(sections)}</main>\n"
-        "<footer>雨、水、人均为模拟生成，真值已知；本报告不含任何真实人员信息。 "
-        "Rain, water and people are simulated and their truth is known; nobody in this report "
-        "exists.</footer>\n</body>\n</html>\n"
+        f"<footer>{escape(foot)}</footer>\n</body>\n</html>\n"
     )
 
 

@@ -1,6 +1,6 @@
 """The full part of a cycle: an ensemble, probabilities, and the rain of the members."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,6 +19,7 @@ from jinghu.nowcast.member_windows import MemberWindows, member_windows
 from jinghu.nowcast.probabilities import exceedance, neighbourhood
 from jinghu.publish import WINDOWS_H, point_table
 from jinghu.rainfall import Rainfall
+from jinghu.self_calibration import Learned, calibrated_leads, laws, manifest_entry
 from jinghu.stages import StageLog
 
 _FRAMES = 3  # that tell how fast scales decay
@@ -36,7 +37,7 @@ class MemberRain:
     rates
         (member, lead, y, x) mm/h, lead 0 first: the analysis.
     rate_shares
-        (threshold, lead, y, x) smoothed shares of the members, lead 0 first.
+        (threshold, lead, y, x) smoothed shares of the members, lead 0 first; once calibrated.
     """
 
     rates: NDArray[np.float32]
@@ -56,6 +57,7 @@ def publish_full(
     time: datetime,
     settings: Settings,
     log: StageLog,
+    learned: Learned,
 ) -> Part:
     """Make the ensemble of a cycle and publish it with all that the fast part holds.
 
@@ -67,6 +69,8 @@ def publish_full(
         Of the cycle.
     settings, log
         Of the installation; of the cycle.
+    learned
+        What came true of earlier probabilities, by which those of rates are calibrated.
 
     Raises
     ------
@@ -75,9 +79,15 @@ def publish_full(
     """
     store = Store(settings.store)
     members = member_rain(store, rainfall, motion, time, settings, log)
+    lead_min = [float(k * settings.nowcast.step_min) for k in range(settings.nowcast.leads + 1)]
+    shares = calibrated_leads(members.rate_shares, laws(learned, lead_min))
+    members = replace(members, rate_shares=shares)
     with fast.open("products.zarr") as opened:
         products = opened.load()
     whole = products.merge(probabilities(members, rainfall.best, products, settings))
+    whole["probability_of_rate"].attrs["calibrated_from_forecasts"] = round(
+        float(learned.forecasts.max(initial=0.0)), 2
+    )
     manifest = {k: v for k, v in fast.manifest().items() if k not in ("products", "part", "cycle")}
     with store.publish(cycle_name(time), "full") as part:
         for name in ("working.zarr", "hydro.zarr"):
@@ -96,6 +106,7 @@ def publish_full(
         part.manifest(
             **manifest | {"degradations": log.degradations, "seconds": log.totals()},
             ensemble={"members": settings.nowcast.members, "seed": seed_of(time)},
+            probability_calibration=manifest_entry(learned, lead_min),
         )
     return store.part(cycle_name(time), "full")
 
