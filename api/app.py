@@ -19,6 +19,7 @@ from jinghu.api import (
     routes_health,
     routes_map,
     routes_point,
+    routes_scores,
     routes_tasks,
     routes_warnings,
 )
@@ -36,6 +37,7 @@ _ROUTERS = (
     routes_warnings.router,
     routes_tasks.router,
     routes_map.router,
+    routes_scores.router,
 )
 
 

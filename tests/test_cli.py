@@ -28,8 +28,9 @@ BUILT = [
     "route",
     "doctor",
     "drill",
+    "verify",
 ]
-LATER = ["run", "backfill", "verify", "keys", "audit"]
+LATER = ["run", "backfill", "keys", "audit"]
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ tr.head td { background: var(--tint); text-align: left; font-weight: 600; }
 _FOOT = (
     "所有系统在同一批格点、时次和时效上评分；分数由各次计数之和求得，不是各次分数的平均。 "
     "All systems are scored over the same cells, issue times and leads; scores are taken of "
-    "sums, they are no means of scores. Formulas: Wilks 2011; Roberts & Lean 2008; Gneiting & Raftery 2007; "
-    "Fortin et al. 2014."
+    "sums, they are no means of scores. Formulas: Wilks 2011; Roberts & Lean 2008; Gneiting & "
+    "Raftery 2007; Fortin et al. 2014."
 )
 
 

@@ -58,6 +58,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/tasks/{token}",
         "/t/{token}",
         "/api/v1/map",
+        "/api/v1/scores",
     }
     assert set(found["paths"]) == wanted
     for path, methods in found["paths"].items():

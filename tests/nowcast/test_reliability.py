@@ -13,6 +13,7 @@ from jinghu.nowcast.reliability import (
     faded,
     no_record,
     remember,
+    uncalibrated,
 )
 
 PARAMS = ReliabilityParams()
@@ -118,3 +119,29 @@ def test_what_does_not_fit_is_refused():
         remember(record, 0, field, field[0], 1.0, PARAMS)
     with pytest.raises(ConfigError, match="does not fit 2 thresholds"):
         calibrated(field, np.zeros((3, 2)))
+
+
+def test_a_law_of_no_change_changes_nothing():
+    said = np.array([[[0.0, 1e-5, 0.3, 0.999, 1.0, np.nan]]], np.float32)
+    same = np.array([[0.0, 1.0]])
+    np.testing.assert_array_equal(calibrated(said, same), said)
+    np.testing.assert_array_equal(uncalibrated(said, same), said)
+
+
+@given(st.floats(-1.5, 1.5), st.floats(0.3, 2.0))
+def test_what_was_before_the_calibration_follows_from_it(offset, slope):
+    said = np.array([[[0.0, 1e-6, 1e-3, 0.01, 0.3, 0.7, 0.95, np.nan]]], np.float32)
+    law = np.array([[offset, slope]])
+    after = calibrated(said, law)
+    np.testing.assert_allclose(uncalibrated(after, law), said, rtol=2e-3)
+    # A higher probability stays the higher one, and none leaves 0 to 1.
+    assert (np.diff(after[0, 0, :7]) >= 0).all()
+    assert after[0, 0, 0] == 0.0
+    assert np.nanmax(after) <= 1.0
+
+
+def test_a_share_of_a_forecast_counts_for_as_much():
+    said, rain, _ = drawn(4, 0.0, 1.0, (20, 20))
+    whole = remember(no_record((60.0,), (1.0,)), 0, said, rain, 1.0, PARAMS)
+    part = remember(no_record((60.0,), (1.0,)), 0, said, rain, 1.0, PARAMS, 0.4)
+    np.testing.assert_allclose(part.cells, 0.4 * whole.cells)
