@@ -14,6 +14,7 @@ from jinghu.grid.states import load_state, save_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, to_numpy
 from jinghu.nowcast.scores import contingency
+from jinghu.publish import point_table
 from jinghu.scoring import score_published, seen_now
 from jinghu.self_calibration import (
     calibrated_leads,
@@ -70,9 +71,11 @@ def publish(store, settings, time, rates, shares=None, members=None, learned=Non
             rate_threshold=("rate_threshold", list(LIMITS), {"units": "mm h-1"})
         )
     with store.publish(cycle_name(time), "fast" if shares is None else "full") as part:
-        part.dataset("products.zarr", products)
+        columns, table = point_table(products)
+        part.array("points.npy", table, {"columns": columns})
+        part.manifest(grid=settings.grid.model_dump())
         if members is not None:
-            of = products.drop_vars(["state", "probability_of_rate"]).drop_vars("rainfall_rate")
+            of = products.drop_vars(["state", "probability_of_rate", "rainfall_rate"])
             rate = (("member", "lead_time", "y", "x"), members, attrs("rainfall_rate"))
             part.dataset("members.zarr", of.assign(rainfall_rate=rate))
         if learned is not None:
@@ -124,7 +127,7 @@ def test_a_damaged_part_of_the_past_is_named_and_passed_over(settings):
     for minutes in (12, 30):
         publish(store, settings, TIME - timedelta(minutes=minutes), made(1, (LEADS + 1, *shape)))
     broken = store.part(cycle_name(TIME - timedelta(minutes=30)), "fast").folder
-    (broken / "products.zarr" / "zarr.json").write_bytes(b"{")
+    (broken / "points.npy").write_bytes(b"{")
     report = log()
     score_published(store, products_of(settings, made(2, (1, *shape))), TIME, settings, report)
     assert len(report.degradations) == 1

@@ -17,7 +17,6 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError, StoreError
 from jinghu.grid.fields import State
 from jinghu.grid.scoreboard import enter
-from jinghu.grid.spec import GridSpec
 from jinghu.grid.store import Part, Store
 from jinghu.grid.times import cycle_name
 from jinghu.nowcast.reliability import uncalibrated
@@ -33,9 +32,10 @@ from jinghu.nowcast.verification import (
 from jinghu.self_calibration import Learned, law_of, learn, learned_before, scored_leads
 from jinghu.stages import StageLog
 
-_SCALES = (1, 5, 13, 25)  # cells
+_SCALES = (1, 5, 13, 25)  # cells of the product grid
 _BINS = 20
-_MEMBER_LEADS_MIN = (60, 120)  # reading members is the dearest part
+_MEMBER_LEADS_MIN = (60,)  # the dearest part
+_POINTS = "points.npy"
 METHODS = ("nowcast", "persistence")
 
 
@@ -117,11 +117,11 @@ def beside(by_method: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """
     first, *rest = by_method.values()
     common = [n for n in first.data_vars if all(n in other for other in rest) and n != "forecasts"]
-    names = np.array(list(by_method))
     stacked = {
-        name: xr.concat([one[name] for one in by_method.values()], dim="method") for name in common
+        name: (("method", *first[name].dims), np.stack([one[name] for one in by_method.values()]))
+        for name in common
     }
-    return first.drop_vars(common).assign(stacked).assign_coords(method=("method", names))
+    return first.drop_vars(common).assign(stacked).assign_coords(method=list(by_method))
 
 
 def _with_law(
@@ -155,33 +155,36 @@ def _earlier(
 
 
 def _read(part: Part, minutes: int, settings: Settings) -> _Earlier | None:
-    lead = np.timedelta64(minutes, "m")
-    with xr.open_zarr(part.folder / "products.zarr", chunks=None) as products:
-        if GridSpec.of(products) != settings.grid.product():
-            return None
-        at = np.flatnonzero(products["lead_time"].values == lead)
-        if not at.size:
-            return None
-        rates = products["rainfall_rate"]
-        rate, analysis = (rates.isel(lead_time=k).values for k in (int(at[0]), 0))
-        shares = _shares(products, int(at[0]), settings)
-    raw = shares
-    if shares is not None:
-        law = law_of(part.manifest(), float(minutes))
-        raw = shares if law is None else uncalibrated(shares, law)
-    members = None
-    if minutes in _MEMBER_LEADS_MIN and (part.folder / "members.zarr").is_dir():
-        with xr.open_zarr(part.folder / "members.zarr", chunks=None) as held:
-            members = held["rainfall_rate"].isel(lead_time=int(at[0])).values
-    return _Earlier(rate, analysis, members, shares, raw)
+    """Read from the point-major copy: all columns of a lead in one pass, where Zarr takes many."""
+    manifest = part.manifest()
+    if manifest.get("grid") != settings.grid.model_dump():
+        return None
+    shape = settings.grid.product().shape
+    columns = {
+        name: k for k, name in enumerate(manifest["products"][_POINTS]["content"]["columns"])
+    }
+    names = [f"rainfall_rate@{minutes}", "rainfall_rate@0"]
+    if names[0] not in columns:
+        return None
+    limits = settings.nowcast.rate_thresholds_mm_h
+    of_law = [f"probability_of_rate[{limit:g}mm/h]@{minutes}" for limit in limits]
+    full = all(name in columns for name in of_law)
+    at = [columns[name] for name in names + (of_law if full else [])]
+    table = part.open_array(_POINTS)
+    rate, analysis, *each = np.asarray(table[:, at], np.float32).T.reshape(len(at), *shape)
+    if not full:
+        return _Earlier(rate, analysis, None, None, None)
+    shares = np.stack(each)
+    law = law_of(manifest, float(minutes))
+    raw = shares if law is None else uncalibrated(shares, law)
+    return _Earlier(rate, analysis, _members(part, minutes), shares, raw)
 
 
-def _shares(products: xr.Dataset, at: int, settings: Settings) -> NDArray[np.float32] | None:
-    """Probabilities (threshold, y, x) of a full part whose thresholds are those of now."""
-    if "probability_of_rate" not in products:
+def _members(part: Part, minutes: int) -> NDArray[np.float32] | None:
+    """Members (member, y, x) of the leads at which they are scored."""
+    path = part.folder / "members.zarr"
+    if minutes not in _MEMBER_LEADS_MIN or not path.is_dir():
         return None
-    limits = tuple(float(v) for v in products["rate_threshold"].values)
-    if limits != settings.nowcast.rate_thresholds_mm_h:
-        return None
-    found = products["probability_of_rate"].isel(lead_time=at).values
-    return np.asarray(np.clip(found, 0.0, 1.0), np.float32)  # packing may round beyond
+    with xr.open_zarr(path, chunks=None, drop_variables=["lat", "lon"]) as held:
+        found = held["rainfall_rate"].sel(lead_time=np.timedelta64(minutes, "m"))
+        return np.asarray(found.values, np.float32)

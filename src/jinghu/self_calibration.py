@@ -29,7 +29,7 @@ from jinghu.nowcast.reliability import (
 )
 from jinghu.stages import StageLog
 
-LEADS_MIN = (12, 30, 60, 90, 120, 150, 180)
+LEADS_MIN = (12, 30, 60, 90, 120, 180)
 _APART_MIN = 15.0  # forecasts issued closer together count for less: the record was tuned so
 _STATE = "reliability"
 
