@@ -90,7 +90,7 @@ def test_two_systems_are_compared_over_the_same_cells(jinghu, folder, tmp_path):
         contingency(TRUTH[0], TRUTH[2], 1.0),
     )
     assert float(rows["persistence", "12", "1", "csi"]) == pytest.approx(by_hand.csi, abs=1e-6)
-    assert "ideal", ("12", "1", "brier") not in rows  # it says no probabilities
+    assert ("ideal", "12", "1", "brier") not in rows  # it says no probabilities
     assert float(rows["noisy", "12", "1", "brier_skill"]) > 0.3
     found = json.loads((out / "scores.json").read_text())
     pair = next(

@@ -21,7 +21,7 @@ from jinghu.nowcast.verification import (
 )
 
 PARAMS = ScoreParams((1.0, 5.0), (1, 3, 4))
-AXIS = 500.0 + 1000.0 * np.arange(70)
+AXIS = np.asarray(500.0 + 1000.0 * np.arange(70), np.float64)
 WHERE = tiles(AXIS, AXIS[:60])
 
 

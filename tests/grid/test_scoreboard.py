@@ -31,6 +31,12 @@ def sums(hits, leads=(30, 60)):
     )
 
 
+def read(store, start=None, end=None):
+    found = period(store, start, end)
+    assert found is not None
+    return found
+
+
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path).create()
@@ -51,7 +57,7 @@ def test_any_order_and_any_period(store):
     for k in (3, 0, 5, 1, 4, 2):
         enter(store, times[k], sums(10**k))
     assert {p.name for p in (store.root / "scores").iterdir()} == {"20260620.nc", "20260621.nc"}
-    whole = period(store, None, None)
+    whole = read(store)
     assert whole.attrs["cycles"] == 6
     assert (whole.attrs["start"], whole.attrs["end"]) == (
         "2026-06-20T22:00:00Z", "2026-06-21T01:00:00Z",
@@ -60,7 +66,7 @@ def test_any_order_and_any_period(store):
         int(whole["hits"].isel(method=0, lead_time=0, rate_threshold=0, tile_x=0, tile_y=0))
         == 111111
     )
-    evening = period(store, times[2], times[3])
+    evening = read(store, times[2], times[3])
     assert evening.attrs["cycles"] == 2
     assert (
         int(evening["hits"].isel(method=0, lead_time=0, rate_threshold=0, tile_x=0, tile_y=0))
@@ -71,7 +77,7 @@ def test_any_order_and_any_period(store):
 
 def test_rows_over_places_and_of_one(store):
     enter(store, START, sums(3))
-    found = period(store, None, None)
+    found = read(store)
     rows = tables(found)
     assert len(rows) == 2 * 2 * 2
     assert (rows[0].hits, rows[0].misses, rows[0].false_alarms) == (6, 8, 10)
@@ -84,7 +90,7 @@ def test_rows_over_places_and_of_one(store):
 def test_new_leads_join_the_day(store):
     enter(store, START, sums(1))
     enter(store, START + STEP, sums(1, leads=(60, 90)))
-    rows = [r for r in tables(period(store, None, None)) if r.method == "nowcast"]
+    rows = [r for r in tables(read(store)) if r.method == "nowcast"]
     assert {r.lead_min: r.forecasts for r in rows} == {30.0: 1, 60.0: 2, 90.0: 1}
 
 
