@@ -32,7 +32,7 @@ from jinghu.warnings.database import THROWAWAY
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
-_PARTS = ("incoming", "cycles", "obs", "state", "quarantine", "drill")
+_PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill")
 _INCOMING = ("radar", "stations", "rivers", "profiles")
 
 

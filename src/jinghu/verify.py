@@ -266,7 +266,7 @@ def _notes(
             found.append(
                 (
                     f"{name}：{n} 个起报时次他者没有，未评",
-                    f"{name}: {n} issue times that another system lacks are left out",
+                    f"{name}: issue times that another system lacks, left out: {n}",
                 )
             )
     if len(scored) < len(times):
@@ -274,11 +274,13 @@ def _notes(
         found.append(
             (
                 f"{n} 个起报时次无任何可对照的实况，未评",
-                f"{n} issue times without any observation are left out",
+                f"issue times without any observation, left out: {n}",
             )
         )
     if unseen:
-        found.append((f"{unseen} 个时效无实况，未评", f"{unseen} leads were not observed"))
+        found.append(
+            (f"{unseen} 个时效无实况，未评", f"leads that were not observed, left out: {unseen}")
+        )
     if factor > 1:
         found.append(
             (

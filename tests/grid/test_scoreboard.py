@@ -94,6 +94,17 @@ def test_new_leads_join_the_day(store):
     assert {r.lead_min: r.forecasts for r in rows} == {30.0: 1, 60.0: 2, 90.0: 1}
 
 
+def test_cycles_of_an_hour_add_up(store):
+    for k in range(3):
+        enter(store, START + k * STEP, sums(10**k))
+    found = read(store)
+    assert found.attrs["cycles"] == 3
+    assert (
+        int(found["hits"].isel(method=1, lead_time=1, rate_threshold=0, tile_x=0, tile_y=0)) == 111
+    )
+    assert {r.forecasts for r in tables(found)} == {3}
+
+
 def test_a_damaged_day_is_named(store):
     enter(store, START, sums(1))
     path = store.root / "scores" / "20260620.nc"
