@@ -1,19 +1,22 @@
-"""Block matching by masked normalised cross-correlation, computed with FFTs.
+"""Block matching by masked normalised cross-correlation.
 
 Masked correlation: Padfield 2012, IEEE Trans. Image Process. 21, 2706-2718. Averaging the
 correlation surfaces of neighbouring blocks before taking their peaks makes the vectors agree
 where one block alone is ambiguous (as ensemble correlation in particle image velocimetry does).
+
+Searches are short beside the blocks, so sums of products in vector code take less time than
+Fourier transforms, and what the transforms would need of memory is spared.
 """
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
-from scipy.ndimage import gaussian_filter
 
 _MIN_SHARE = 0.5  # of a block that must be known in both fields
-_CHUNK = 64  # blocks transformed at once: bounds memory
+_WET_SHARE = 0.05  # of a block
+_NEIGHBOURS = 0.8  # standard deviation of the averaging between neighbours, in blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,14 @@ def match_blocks(
     """
     rows = _starts(first.shape[0], block)
     cols = _starts(first.shape[1], block)
-    surfaces = np.stack(
-        [_surfaces(first, second, row, cols, block, search) for row in rows]
-    )  # (block row, block column, shift row, shift column)
-    known = np.isfinite(surfaces)
-    weight = gaussian_filter(known.astype(np.float32), (0.8, 0.8, 0, 0), mode="constant")
-    total = gaussian_filter(np.where(known, surfaces, 0), (0.8, 0.8, 0, 0), mode="constant")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        smooth = np.where(known & (weight > 0), total / weight, -1.0)
-    return _peaks(smooth, rows, cols, block, search, min_correlation)
+    # Wet blocks lie together: spread them evenly over the threads.
+    order = np.argsort(np.arange(len(rows) * len(cols)) * 0.6180339887 % 1.0, kind="stable")
+    surfaces = np.empty((len(rows), len(cols), (2 * search + 1) ** 2), np.float32)
+    a, b = np.ascontiguousarray(first, np.float32), np.ascontiguousarray(second, np.float32)
+    _correlate_blocks(a, b, rows, cols, order, block, search, surfaces)
+    peaks = np.empty((len(rows), len(cols), 7), np.float32)
+    _find_peaks(surfaces, _taps(_NEIGHBOURS), 2 * search + 1, peaks)
+    return _matches(peaks, rows, cols, block, search, min_correlation)
 
 
 def _starts(size: int, block: int) -> NDArray[np.int64]:
@@ -78,66 +80,230 @@ def _starts(size: int, block: int) -> NDArray[np.int64]:
     return np.rint(np.linspace(0, size - block, n)).astype(np.int64)
 
 
-def _surfaces(
+def _taps(sigma: float) -> NDArray[np.float32]:
+    """Gaussian weights out to four standard deviations."""
+    radius = int(4 * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+@numba.njit(cache=True, parallel=True, nogil=True)
+def _correlate_blocks(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    order: NDArray[np.int64],
+    block: int,
+    search: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Correlation surfaces (block row, block column, shift) of all blocks, NaN where unknown."""
+    for at in numba.prange(len(order)):
+        i, j = order[at] // len(cols), order[at] % len(cols)
+        _correlate_block(first, second, rows[i], cols[j], block, search, out[i, j])
+
+
+@numba.njit(cache=True, nogil=True)
+def _correlate_block(
     first: NDArray[np.float32],
     second: NDArray[np.float32],
     row: int,
-    cols: NDArray[np.int64],
+    col: int,
     block: int,
     search: int,
-) -> NDArray[np.float32]:
-    """Correlation surfaces of one row of blocks: (block column, 2 search + 1, 2 search + 1)."""
-    size = fft.next_fast_len(block + 2 * search, real=True)
-    padded = np.pad(second, search, constant_values=np.nan)
-    out = np.full((len(cols), 2 * search + 1, 2 * search + 1), np.nan, np.float32)
-    blocks, windows, where = [], [], []
-    for k, col in enumerate(cols):
-        patch = first[row : row + block, col : col + block]
-        known = np.isfinite(patch)
-        wet = known & (patch > 0)
-        if known.mean() < _MIN_SHARE or wet.mean() < 0.05 or np.ptp(patch[known]) == 0:
-            continue
-        blocks.append(patch)
-        windows.append(padded[row : row + block + 2 * search, col : col + block + 2 * search])
-        where.append(k)
-    for at in range(0, len(where), _CHUNK):
-        part = slice(at, at + _CHUNK)
-        out[where[part]] = _masked_correlation(
-            np.stack(blocks[part]), np.stack(windows[part]), size, 2 * search + 1
-        )
-    return out
+    out: NDArray[np.float32],
+) -> None:
+    """Surface of the block that starts at a cell, if it is known, wet and not flat."""
+    patch = first[row : row + block, col : col + block]
+    if not _is_usable(patch):
+        out[:] = np.nan
+        return
+    width, top, left = block + 2 * search, row - search, col - search
+    window = np.empty((width, width), np.float32)
+    for r in range(width):
+        for c in range(width):
+            y, x = top + r, left + c
+            inside = 0 <= y < second.shape[0] and 0 <= x < second.shape[1]
+            window[r, c] = second[y, x] if inside else np.nan
+    _masked_correlation(patch, window, out)
 
 
+@numba.njit(cache=True, nogil=True)
+def _is_usable(patch: NDArray[np.float32]) -> bool:
+    known, wet = 0, 0
+    low, high = np.float32(np.inf), np.float32(-np.inf)
+    for r in range(patch.shape[0]):
+        for c in range(patch.shape[1]):
+            value = patch[r, c]
+            if np.isfinite(value):
+                known += 1
+                wet += value > 0
+                low, high = min(low, value), max(high, value)
+    enough = known >= _MIN_SHARE * patch.size and wet >= _WET_SHARE * patch.size
+    return bool(enough and high > low)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _masked_correlation(
-    blocks: NDArray[np.float32], windows: NDArray[np.float32], size: int, shifts: int
-) -> NDArray[np.float32]:
-    """Correlate each block with its window at every shift."""
+    block: NDArray[np.float32], window: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Correlate a block with its window at every shift, over the pairs that are known.
 
-    def transform(field: NDArray[np.float32]) -> NDArray[np.complex64]:
-        return np.asarray(fft.rfft2(field, (size, size)))
+    Sums over a block without holes need no products: they are running sums of the window.
+    """
+    size, shifts = block.shape[0], window.shape[0] - block.shape[0] + 1
+    b, total_b = _parts(block)
+    w, total_w = _parts(window)
+    whole_b, whole_w = total_b[0] == block.size, total_w[0] == window.size
+    sums = np.empty((3, 3, shifts, shifts), np.float32)  # of products of a part and a part
+    lanes = np.empty((window.shape[0], size), np.float32)
+    for k in range(3):
+        for m in range(3):
+            if k + m > 2:
+                continue
+            if m == 0 and whole_w:
+                for shift in range(shifts):
+                    sums[k, m, shift, :] = total_b[k]
+            elif k == 0 and whole_b:
+                _box_sums(w[m], size, sums[k, m])
+            else:
+                _cross_sums(b[k], w[m], lanes, sums[k, m])
+    cells = np.float32(size * size)
+    floor = np.float32(1e-3) * cells
+    for i in range(shifts):
+        for j in range(shifts):
+            n = max(sums[0, 0, i, j], np.float32(1))
+            sum_b, sum_w = sums[1, 0, i, j], sums[0, 1, i, j]
+            var_b, var_w = sums[2, 0, i, j] - sum_b**2 / n, sums[0, 2, i, j] - sum_w**2 / n
+            found = (sums[1, 1, i, j] - sum_b * sum_w / n) / np.sqrt(max(var_b * var_w, floor**2))
+            usable = n >= _MIN_SHARE * cells and var_b > floor and var_w > floor
+            out[i * shifts + j] = min(max(found, -1), 1) if usable else np.nan
 
-    def back(product: NDArray[np.complex64]) -> NDArray[np.float32]:
-        return np.asarray(fft.irfft2(product, (size, size)))[:, :shifts, :shifts]
 
-    known_b, known_w = np.isfinite(blocks), np.isfinite(windows)
-    b = np.where(known_b, blocks, 0).astype(np.float32)
-    w = np.where(known_w, windows, 0).astype(np.float32)
-    mb, mw = transform(known_b.astype(np.float32)).conj(), transform(known_w.astype(np.float32))
-    fb, fw = transform(b).conj(), transform(w)
-    n = np.maximum(back(mb * mw), 1.0)
-    sum_b, sum_w = back(fb * mw), back(mb * fw)
-    var_b = back(transform(b * b).conj() * mw) - sum_b**2 / n
-    var_w = back(mb * transform(w * w)) - sum_w**2 / n
-    cov = back(fb * fw) - sum_b * sum_w / n
-    cells = blocks.shape[1] * blocks.shape[2]
-    floor = 1e-3 * cells
-    usable = (n >= _MIN_SHARE * cells) & (var_b > floor) & (var_w > floor)
-    scale = np.sqrt(np.maximum(var_b, floor) * np.maximum(var_w, floor))
-    return np.where(usable, np.clip(cov / scale, -1, 1), np.nan).astype(np.float32)
+@numba.njit(cache=True, nogil=True)
+def _parts(field: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """(3, y, x): 1 where known, values, their squares, 0 where missing; and the sums of each."""
+    parts, sums = np.empty((3, *field.shape), np.float32), np.zeros(3)
+    for r in range(field.shape[0]):
+        for c in range(field.shape[1]):
+            known = np.isfinite(field[r, c])
+            value = field[r, c] if known else np.float32(0)
+            parts[0, r, c], parts[1, r, c], parts[2, r, c] = known, value, value * value
+        for k in range(3):
+            for c in range(field.shape[1]):
+                sums[k] += parts[k, r, c]
+    return parts, sums
 
 
-def _peaks(
+@numba.njit(cache=True, nogil=True)
+def _box_sums(window: NDArray[np.float32], size: int, out: NDArray[np.float32]) -> None:
+    """Sums over the squares of ``size`` cells at every shift."""
+    column = np.zeros(window.shape[1])
+    for r in range(size):
+        for c in range(len(column)):
+            column[c] += window[r, c]
+    for i in range(out.shape[0]):
+        total = 0.0
+        for c in range(size):
+            total += column[c]
+        out[i, 0] = total
+        for j in range(1, out.shape[1]):
+            total += column[size + j - 1] - column[j - 1]
+            out[i, j] = total
+        if i + 1 < out.shape[0]:
+            for c in range(len(column)):
+                column[c] += window[i + size, c] - window[i, c]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _cross_sums(
+    block: NDArray[np.float32],
+    window: NDArray[np.float32],
+    lanes: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Sums of products of a block and what lies under it at every shift.
+
+    For each shift along a row the window is laid out as wide as the block, so that what lies
+    under the block at any shift across is one run of memory.
+    """
+    size, shifts = block.shape[0], out.shape[0]
+    b, w = block.reshape(block.size), lanes.reshape(lanes.size)
+    low, high = 0, len(b)
+    while high > low and b[high - 1] == 0:
+        high -= 1
+    while low < high and b[low] == 0:
+        low += 1
+    b = b[low:high]
+    for j in range(shifts):
+        for r in range(lanes.shape[0]):
+            for c in range(size):
+                lanes[r, c] = window[r, j + c]
+        for i in range(0, shifts, 4):  # past the end the last shift is done again
+            i1, i2, i3 = min(i + 1, shifts - 1), min(i + 2, shifts - 1), min(i + 3, shifts - 1)
+            w0, w1 = w[i * size + low : i * size + high], w[i1 * size + low : i1 * size + high]
+            w2, w3 = w[i2 * size + low : i2 * size + high], w[i3 * size + low : i3 * size + high]
+            s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+            for k in range(len(b)):
+                s0 += b[k] * w0[k]
+                s1 += b[k] * w1[k]
+                s2 += b[k] * w2[k]
+                s3 += b[k] * w3[k]
+            out[i, j], out[i1, j], out[i2, j], out[i3, j] = s0, s1, s2, s3
+
+
+@numba.njit(cache=True, parallel=True, nogil=True)
+def _find_peaks(
+    surfaces: NDArray[np.float32], taps: NDArray[np.float32], shifts: int, out: NDArray[np.float32]
+) -> None:
+    """Average surfaces with those of their neighbours and find the highest shift.
+
+    ``out`` (block row, block column, 7): shift down and along, the value there, below, above,
+    left and right of it; NaN where the peak is at an edge or nothing is known.
+    """
+    for i in numba.prange(surfaces.shape[0]):
+        _find_peaks_of_row(surfaces, taps, shifts, i, out[i])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _find_peaks_of_row(
     surfaces: NDArray[np.float32],
+    taps: NDArray[np.float32],
+    shifts: int,
+    i: int,
+    out: NDArray[np.float32],
+) -> None:
+    n_rows, n_cols, n = surfaces.shape
+    radius = len(taps) // 2
+    total, weight = np.zeros((n_cols, n), np.float32), np.zeros((n_cols, n), np.float32)
+    for row in range(max(i - radius, 0), min(i + radius + 1, n_rows)):
+        for j in range(n_cols):
+            for k in range(n):
+                value = surfaces[row, j, k]
+                total[j, k] += np.float32(0) if np.isnan(value) else taps[row - i + radius] * value
+                weight[j, k] += np.float32(0) if np.isnan(value) else taps[row - i + radius]
+    value, share = np.empty(n, np.float32), np.empty(n, np.float32)
+    for j in range(n_cols):
+        value[:], share[:] = 0, 0
+        for col in range(max(j - radius, 0), min(j + radius + 1, n_cols)):
+            for k in range(n):
+                value[k] += taps[col - j + radius] * total[col, k]
+                share[k] += taps[col - j + radius] * weight[col, k]
+        best = 0
+        for k in range(n):
+            value[k] = np.float32(-1) if np.isnan(surfaces[i, j, k]) else value[k] / share[k]
+            best = k if value[k] > value[best] else best
+        down, along = best // shifts, best % shifts
+        out[j] = np.nan
+        if 0 < down < shifts - 1 and 0 < along < shifts - 1:
+            out[j, 0], out[j, 1], out[j, 2] = down, along, value[best]
+            out[j, 3], out[j, 4] = value[best - shifts], value[best + shifts]
+            out[j, 5], out[j, 6] = value[best - 1], value[best + 1]
+
+
+def _matches(
+    peaks: NDArray[np.float32],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     block: int,
@@ -145,22 +311,13 @@ def _peaks(
     min_correlation: float,
 ) -> Matches:
     """Peaks to a fraction of a cell, by parabolas through their neighbours."""
-    n_rows, n_cols, shifts, _ = surfaces.shape
-    flat = surfaces.reshape(n_rows * n_cols, shifts, shifts)
-    best = flat.reshape(len(flat), -1).argmax(axis=1)
-    i, j = np.divmod(best, shifts)
-    k = np.arange(len(flat))
-    peak = flat[k, i, j]
-    inside = (i > 0) & (i < shifts - 1) & (j > 0) & (j < shifts - 1)
-    keep = inside & (peak >= min_correlation)
-    k, i, j, peak = k[keep], i[keep], j[keep], peak[keep]
-    row = np.repeat(rows, n_cols)[k] + (block - 1) / 2
-    col = np.tile(cols, n_rows)[k] + (block - 1) / 2
+    i, j = np.nonzero(peaks[..., 2] >= min_correlation)
+    down, along, peak, below, above, left, right = peaks[i, j].T
     return Matches(
-        row,
-        col,
-        i - search + _vertex(flat[k, i - 1, j], peak, flat[k, i + 1, j]),
-        j - search + _vertex(flat[k, i, j - 1], peak, flat[k, i, j + 1]),
+        (rows[i] + (block - 1) / 2).astype(np.float64),
+        (cols[j] + (block - 1) / 2).astype(np.float64),
+        down - search + _vertex(below, peak, above),
+        along - search + _vertex(left, peak, right),
         peak.astype(np.float64),
     )
 

@@ -2,21 +2,19 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
 from jinghu.grid.accumulation import coarsen_mean
-from jinghu.grid.advection import advect
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs, check
+from jinghu.nowcast.local_motion import local_motion
 from jinghu.nowcast.matching import Matches, match_blocks
-
-_NODE_M = 4000.0  # vectors are interpolated on nodes so far apart, then between them
-_WIDER = 0.02  # weight of a Gaussian twice as wide
-_RIDGE = 0.1  # in parts of the squared width: keeps slopes from unevenly spread vectors small
+from jinghu.nowcast.nodes import moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +139,22 @@ def spacing(dataset: xr.Dataset) -> tuple[float, float]:
 
 def to_db(rate_mm_h: NDArray[np.float32], wet_mm_h: float) -> NDArray[np.float32]:
     """Rain rate in dB above the wet threshold, 0 where dry, NaN where missing or infinite."""
-    rate_mm_h = np.where(np.isinf(rate_mm_h), np.float32(np.nan), rate_mm_h)
-    with np.errstate(invalid="ignore"):
-        return (10.0 * np.log10(np.maximum(rate_mm_h, wet_mm_h) / wet_mm_h)).astype(np.float32)
+    out = np.empty(rate_mm_h.shape, np.float32)
+    _to_db(np.ascontiguousarray(rate_mm_h, np.float32), np.float32(wet_mm_h), out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _to_db(rate: NDArray[np.float32], wet: np.float32, out: NDArray[np.float32]) -> None:
+    flat, db = rate.reshape(rate.size), out.reshape(out.size)
+    for k in range(rate.size):
+        value = flat[k]
+        if not np.isfinite(value):
+            db[k] = np.nan
+        elif value > wet:
+            db[k] = np.float32(10) * np.log10(value / wet)
+        else:
+            db[k] = 0
 
 
 def displacement(
@@ -158,19 +169,21 @@ def displacement(
     if min(first.shape) * cell_m < 4 * params.coarse_m or min(first.shape) < 8:
         return zero
     reach_m = params.max_speed_m_s * seconds
-    found = _pass(first, second, cell_m, params.coarse_m, params.coarse_block_m, reach_m, params)
+    width = params.smooth_m / cell_m
+    factor = _factor(params.coarse_m, cell_m, first.shape)
+    levels = _coarsened(first, factor), _coarsened(second, factor)
+    found = _pass(*levels, factor, cell_m, params.coarse_block_m, reach_m, params)
     if len(found.row) == 0:
         return zero
-    coarse, _ = _dense(found, first.shape, cell_m, 2 * params.smooth_m)
-    moved = advect(first, coarse, [1.0], substeps=8)[0]
-    rest = _pass(
-        moved, second, cell_m, params.fine_m, params.fine_block_m, params.fine_search_m, params
-    )
+    coarse = local_motion(found, first.shape, 2 * width)
+    factor = _factor(params.fine_m, cell_m, first.shape)
+    levels = _coarsened(moved(first, coarse), factor), _coarsened(second, factor)
+    rest = _pass(*levels, factor, cell_m, params.fine_block_m, params.fine_search_m, params)
     if len(rest.row) == 0:
-        return _dense(found, first.shape, cell_m, params.smooth_m)
+        return local_motion(found, first.shape, width).on_cells(first.shape)
     # A residual starts where the block came to lie, i.e. at the end of the coarse path.
-    at = np.stack([rest.row, rest.col])
-    base = np.stack([map_coordinates(c, at, order=1, mode="nearest") for c in coarse])
+    at = np.stack([rest.row, rest.col]) / coarse.step
+    base = [map_coordinates(c, at, order=1, mode="nearest") for c in coarse.displacement]
     total = Matches(
         rest.row - base[1],
         rest.col - base[0],
@@ -178,29 +191,38 @@ def displacement(
         rest.d_col + base[0],
         rest.correlation,
     )
-    return _dense(_without_outliers(total, cell_m, params), first.shape, cell_m, params.smooth_m)
+    total = _without_outliers(total, cell_m, params)
+    return local_motion(total, first.shape, width).on_cells(first.shape)
+
+
+def _factor(level_m: float, cell_m: float, shape: tuple[int, ...]) -> int:
+    """Cells to a cell of about ``level_m``, of which eight must fit in the field."""
+    factor = max(1, round(level_m / cell_m))
+    while factor > 1 and min(shape) // factor < 8:
+        factor -= 1
+    return factor
+
+
+def _coarsened(field: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Means over ``factor`` x ``factor`` cells; what is left over at the end is left out."""
+    rows, cols = (n // factor * factor for n in field.shape)
+    return field if factor == 1 else coarsen_mean(field[:rows, :cols], factor)
 
 
 def _pass(
     first: NDArray[np.float32],
     second: NDArray[np.float32],
+    factor: int,
     cell_m: float,
-    level_m: float,
     block_m: float,
     search_m: float,
     params: MotionParams,
 ) -> Matches:
-    """Match blocks on a grid coarsened to about ``level_m``; the result is in original cells."""
-    factor = max(1, round(level_m / cell_m))
-    while factor > 1 and min(first.shape) // factor < 8:
-        factor -= 1
-    rows, cols = (n // factor * factor for n in first.shape)
-    a = coarsen_mean(first[:rows, :cols], factor)
-    b = coarsen_mean(second[:rows, :cols], factor)
+    """Match blocks of fields coarsened by ``factor``; the result is in original cells."""
     size = factor * cell_m
-    block = min(max(round(block_m / size), 8), *a.shape)
-    search = min(max(int(np.ceil(search_m / size)) + 1, 2), max(a.shape) - 1)
-    found = match_blocks(a, b, block, search, params.min_correlation)
+    block = min(max(round(block_m / size), 8), *first.shape)
+    search = min(max(int(np.ceil(search_m / size)) + 1, 2), max(first.shape) - 1)
+    found = match_blocks(first, second, block, search, params.min_correlation)
     middle = (factor - 1) / 2
     scaled = Matches(
         found.row * factor + middle,
@@ -229,74 +251,3 @@ def _without_outliers(found: Matches, cell_m: float, params: MotionParams) -> Ma
         found.row[keep], found.col[keep], found.d_row[keep], found.d_col[keep],
         found.correlation[keep],
     )  # fmt: skip
-
-
-def _dense(
-    found: Matches,
-    shape: tuple[int, int],
-    cell_m: float,
-    smooth_m: float,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Fit a local linear motion to the vectors around every cell (Cleveland 1979, loess).
-
-    The weights are sums of ever wider and lower Gaussians, so that one filter a width does for
-    any number of vectors. A local mean would flatten shear and rotation. Each vector is placed
-    in the middle of its path, which halves the bias in curved motion.
-    """
-    step = max(1, round(_NODE_M / cell_m))
-    nodes = (-(-shape[0] // step) + 1, -(-shape[1] // step) + 1)
-    row, col = (found.row + found.d_row / 2) / step, (found.col + found.d_col / 2) / step
-    u, v = found.d_col, found.d_row
-    columns = (u * 0 + 1, row, col, row**2, row * col, col**2, u, row * u, col * u, v, row * v,
-               col * v)  # fmt: skip
-    planes = np.stack([_spread(nodes, row, col, c * found.correlation**2) for c in columns])
-    sums = 1e-9 * np.broadcast_to(planes.sum((1, 2), keepdims=True), planes.shape)
-    sigma, height = smooth_m / (step * cell_m), 1.0
-    near = gaussian_filter(planes[0], sigma, mode="constant") * 2 * np.pi * sigma**2
-    width = sigma
-    while width < max(nodes) / 2:
-        filtered = gaussian_filter(planes, (0, width, width), mode="constant", truncate=3.0)
-        sums = sums + height * width**2 * filtered
-        width, height = 2 * width, _WIDER * height
-    coarse = (*_local_linear(sums, sigma), np.clip(near, 0.0, 1.0))
-    at = np.meshgrid(np.arange(shape[0]) / step, np.arange(shape[1]) / step, indexing="ij")
-    fine = [map_coordinates(p, at, order=1, mode="nearest").astype(np.float32) for p in coarse]
-    return np.stack(fine[:2]), fine[2]
-
-
-def _local_linear(
-    sums: NDArray[np.float64], sigma: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values at the nodes of the planes fitted around them, from weighted sums of products.
-
-    Slopes are held back where the vectors lie on a line or in a point, and are not followed far
-    beyond the vectors.
-    """
-    row, col, rr, rc, cc = (plane / sums[0] for plane in sums[1:6])
-    rr, rc, cc = rr - row**2 + _RIDGE * sigma**2, rc - row * col, cc - col**2 + _RIDGE * sigma**2
-    at_row, at_col = np.indices(row.shape) - np.stack([row, col])
-    damping = np.exp(-(at_row**2 + at_col**2) / (2 * sigma**2))
-    values = []
-    for mean, row_mean, col_mean in (sums[6:9] / sums[0], sums[9:12] / sums[0]):
-        along_row, along_col = row_mean - row * mean, col_mean - col * mean
-        slope_row = (along_row * cc - along_col * rc) / (rr * cc - rc**2)
-        slope_col = (along_col * rr - along_row * rc) / (rr * cc - rc**2)
-        values.append(mean + damping * (slope_row * at_row + slope_col * at_col))
-    return values[0], values[1]
-
-
-def _spread(
-    nodes: tuple[int, int],
-    row: NDArray[np.float64],
-    col: NDArray[np.float64],
-    values: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Sum of values given to the four nodes around each place, by nearness."""
-    plane = np.zeros(nodes)
-    row, col = np.clip(row, 0, nodes[0] - 1.001), np.clip(col, 0, nodes[1] - 1.001)
-    i, j = row.astype(int), col.astype(int)
-    fy, fx = row - i, col - j
-    for di, wy in ((0, 1 - fy), (1, fy)):
-        for dj, wx in ((0, 1 - fx), (1, fx)):
-            np.add.at(plane, (i + di, j + dj), values * wy * wx)
-    return plane
