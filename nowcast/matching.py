@@ -65,10 +65,11 @@ def match_blocks(
     # Wet blocks lie together: spread them evenly over the threads.
     order = np.argsort(np.arange(len(rows) * len(cols)) * 0.6180339887 % 1.0, kind="stable")
     surfaces = np.empty((len(rows), len(cols), (2 * search + 1) ** 2), np.float32)
+    matched = np.empty((len(rows), len(cols)), np.bool_)
     a, b = np.ascontiguousarray(first, np.float32), np.ascontiguousarray(second, np.float32)
-    _correlate_blocks(a, b, rows, cols, order, block, search, surfaces)
+    _correlate_blocks(a, b, rows, cols, order, block, search, surfaces, matched)
     peaks = np.empty((len(rows), len(cols), 7), np.float32)
-    _find_peaks(surfaces, _taps(_NEIGHBOURS), 2 * search + 1, peaks)
+    _find_peaks(surfaces, matched, _taps(_NEIGHBOURS), 2 * search + 1, peaks)
     return _matches(peaks, rows, cols, block, search, min_correlation)
 
 
@@ -97,40 +98,41 @@ def _correlate_blocks(
     block: int,
     search: int,
     out: NDArray[np.float32],
+    matched: NDArray[np.bool_],
 ) -> None:
-    """Correlation surfaces (block row, block column, shift) of all blocks, NaN where unknown."""
+    """Correlation surfaces (block row, block column, shift), NaN where unknown.
+
+    Blocks that tell nothing have none: ``matched`` is false there.
+    """
     for at in numba.prange(len(order)):
         i, j = order[at] // len(cols), order[at] % len(cols)
-        _correlate_block(first, second, rows[i], cols[j], block, search, out[i, j])
+        patch = first[rows[i] : rows[i] + block, cols[j] : cols[j] + block]
+        matched[i, j] = _is_usable(patch)
+        if matched[i, j]:
+            _correlate_block(patch, second, rows[i] - search, cols[j] - search, out[i, j])
 
 
 @numba.njit(cache=True, nogil=True)
 def _correlate_block(
-    first: NDArray[np.float32],
+    patch: NDArray[np.float32],
     second: NDArray[np.float32],
-    row: int,
-    col: int,
-    block: int,
-    search: int,
+    top: int,
+    left: int,
     out: NDArray[np.float32],
 ) -> None:
-    """Surface of the block that starts at a cell, if it is known, wet and not flat."""
-    patch = first[row : row + block, col : col + block]
-    if not _is_usable(patch):
-        out[:] = np.nan
-        return
-    width, top, left = block + 2 * search, row - search, col - search
+    """Surface of a block in the window of the second field that begins at a cell."""
+    width = patch.shape[0] + int(np.sqrt(len(out))) - 1
     window = np.empty((width, width), np.float32)
-    for r in range(width):
-        for c in range(width):
-            y, x = top + r, left + c
-            inside = 0 <= y < second.shape[0] and 0 <= x < second.shape[1]
-            window[r, c] = second[y, x] if inside else np.nan
+    window[:] = np.nan
+    for y in range(max(top, 0), min(top + width, second.shape[0])):
+        for x in range(max(left, 0), min(left + width, second.shape[1])):
+            window[y - top, x - left] = second[y, x]
     _masked_correlation(patch, window, out)
 
 
 @numba.njit(cache=True, nogil=True)
 def _is_usable(patch: NDArray[np.float32]) -> bool:
+    """Whether a block is known, wet and not flat."""
     known, wet = 0, 0
     low, high = np.float32(np.inf), np.float32(-np.inf)
     for r in range(patch.shape[0]):
@@ -181,7 +183,7 @@ def _masked_correlation(
             out[i * shifts + j] = min(max(found, -1), 1) if usable else np.nan
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def _parts(field: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """(3, y, x): 1 where known, values, their squares, 0 where missing; and the sums of each."""
     parts, sums = np.empty((3, *field.shape), np.float32), np.zeros(3)
@@ -235,6 +237,7 @@ def _cross_sums(
         high -= 1
     while low < high and b[low] == 0:
         low += 1
+    low = low // 16 * 16  # aligned in memory
     b = b[low:high]
     for j in range(shifts):
         for r in range(lanes.shape[0]):
@@ -255,7 +258,11 @@ def _cross_sums(
 
 @numba.njit(cache=True, parallel=True, nogil=True)
 def _find_peaks(
-    surfaces: NDArray[np.float32], taps: NDArray[np.float32], shifts: int, out: NDArray[np.float32]
+    surfaces: NDArray[np.float32],
+    matched: NDArray[np.bool_],
+    taps: NDArray[np.float32],
+    shifts: int,
+    out: NDArray[np.float32],
 ) -> None:
     """Average surfaces with those of their neighbours and find the highest shift.
 
@@ -263,12 +270,13 @@ def _find_peaks(
     left and right of it; NaN where the peak is at an edge or nothing is known.
     """
     for i in numba.prange(surfaces.shape[0]):
-        _find_peaks_of_row(surfaces, taps, shifts, i, out[i])
+        _find_peaks_of_row(surfaces, matched, taps, shifts, i, out[i])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _find_peaks_of_row(
     surfaces: NDArray[np.float32],
+    matched: NDArray[np.bool_],
     taps: NDArray[np.float32],
     shifts: int,
     i: int,
@@ -278,24 +286,29 @@ def _find_peaks_of_row(
     radius = len(taps) // 2
     total, weight = np.zeros((n_cols, n), np.float32), np.zeros((n_cols, n), np.float32)
     for row in range(max(i - radius, 0), min(i + radius + 1, n_rows)):
+        tap = taps[row - i + radius]
         for j in range(n_cols):
-            for k in range(n):
+            for k in range(n if matched[row, j] else 0):
                 value = surfaces[row, j, k]
-                total[j, k] += np.float32(0) if np.isnan(value) else taps[row - i + radius] * value
-                weight[j, k] += np.float32(0) if np.isnan(value) else taps[row - i + radius]
+                known = not np.isnan(value)
+                total[j, k] += tap * value if known else np.float32(0)
+                weight[j, k] += tap if known else np.float32(0)
     value, share = np.empty(n, np.float32), np.empty(n, np.float32)
     for j in range(n_cols):
+        out[j] = np.nan
+        if not matched[i, j]:
+            continue
         value[:], share[:] = 0, 0
         for col in range(max(j - radius, 0), min(j + radius + 1, n_cols)):
+            tap, sums, weights = taps[col - j + radius], total[col], weight[col]
             for k in range(n):
-                value[k] += taps[col - j + radius] * total[col, k]
-                share[k] += taps[col - j + radius] * weight[col, k]
+                value[k] += tap * sums[k]
+                share[k] += tap * weights[k]
         best = 0
         for k in range(n):
             value[k] = np.float32(-1) if np.isnan(surfaces[i, j, k]) else value[k] / share[k]
             best = k if value[k] > value[best] else best
         down, along = best // shifts, best % shifts
-        out[j] = np.nan
         if 0 < down < shifts - 1 and 0 < along < shifts - 1:
             out[j, 0], out[j, 1], out[j, 2] = down, along, value[best]
             out[j, 3], out[j, 4] = value[best - shifts], value[best + shifts]

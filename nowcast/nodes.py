@@ -90,13 +90,13 @@ def _row_between(
     """Values at a row of places ``along`` nodes apart, all at ``y``."""
     j = min(max(int(y), 0), plane.shape[0] - 2)
     fy = min(max(y - j, 0.0), 1.0)
+    line = np.empty(plane.shape[1])
+    for i in range(len(line)):
+        line[i] = plane[j, i] + fy * (plane[j + 1, i] - plane[j, i])
     for c in range(len(out)):
         x = c * along
-        i = min(int(x), plane.shape[1] - 2)
-        fx = min(x - i, 1.0)
-        low = plane[j, i] + fx * (plane[j, i + 1] - plane[j, i])
-        high = plane[j + 1, i] + fx * (plane[j + 1, i + 1] - plane[j + 1, i])
-        out[c] = low + fy * (high - low)
+        i = min(int(x), len(line) - 2)
+        out[c] = line[i] + min(x - i, 1.0) * (line[i + 1] - line[i])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -148,6 +148,11 @@ def _sample_row(
             continue
         i, j = min(int(x), nx - 2), min(int(y), ny - 2)
         fx, fy = x - i, y - j
+        low = (1 - fx) * field[j, i] + fx * field[j, i + 1]
+        high = (1 - fx) * field[j + 1, i] + fx * field[j + 1, i + 1]
+        out[c] = (1 - fy) * low + fy * high
+        if not np.isnan(out[c]):
+            continue
         total, weight = 0.0, 0.0
         for dj in range(2):
             for di in range(2):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from jinghu.grid.advection import advect
@@ -103,18 +104,18 @@ def test_values_on_cells_are_bilinear_between_nodes():
 
 
 def test_the_bits_do_not_depend_on_the_number_of_threads():
-    field = gaussian_filter(np.random.default_rng(0).normal(size=(150, 170)), 3) * 90
-    field = np.asarray(np.maximum(field, 0), np.float32)
+    smooth = gaussian_filter(np.random.default_rng(0).normal(size=(150, 170)), 3)
+    field: NDArray[np.float32] = (np.maximum(smooth, 0) * 90).astype(np.float32)
     field[40:50, 60:70] = np.nan
-    later = np.asarray(np.roll(field, (3, -4), (0, 1)), np.float32)
+    later = np.roll(field, (3, -4), (0, 1))
     threads = numba.get_num_threads()
     found = []
-    for count in {1, threads}:
+    for count in (1, threads):
         numba.set_num_threads(count)
         matches = match_blocks(field, later, 24, 8, 0.3)
         nodes = local_motion(matches, field.shape, 25.0)
         found.append((matches.d_row, matches.d_col, *nodes.on_cells(field.shape),
                       moved(field, nodes)))  # fmt: skip
     numba.set_num_threads(threads)
-    for one, other in zip(*((found[0], found[-1])), strict=True):
+    for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
