@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jinghu.api import (
     problems,
+    routes_cells,
     routes_cycles,
     routes_flows,
     routes_frames,
@@ -34,6 +35,7 @@ _ROUTERS = (
     routes_frames.router,
     routes_point.router,
     routes_flows.router,
+    routes_cells.router,
     routes_warnings.router,
     routes_tasks.router,
     routes_map.router,

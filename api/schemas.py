@@ -269,6 +269,26 @@ class Feature(BaseModel):
     properties: dict[str, Any]
 
 
+class StormCellFeature(_Model):
+    """A cell (Point, with what is known of it) or the path of one (LineString)."""
+
+    type: Literal["Feature"] = "Feature"
+    geometry: dict[str, Any]
+    properties: dict[str, Any] = Field(
+        description="kind `cell`: number, size, rates, motion, trend, forecast places with the"
+        " radius that holds about 70 % of cells; kind `path`: number and times"
+    )
+
+
+class StormCells(_Model):
+    """Storm cells of a cycle as GeoJSON (RFC 7946)."""
+
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    cycle: str
+    time: datetime
+    features: list[StormCellFeature]
+
+
 class TaskAnswer(_Model):
     """Status of the task after the answer."""
 

@@ -64,6 +64,15 @@ class Part:
             raise StoreError(f"{path}: {error}") from None
         return array
 
+    def read_json(self, product: str) -> dict[str, Any]:
+        """Read one JSON product of the part."""
+        path = self.folder / product
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: {error}") from None
+        return found
+
     def verify(self) -> list[str]:
         """Names of products whose bytes are not those the manifest recorded."""
         products = self.manifest()["products"]
@@ -173,10 +182,18 @@ class PartWriter:
         np.save(self.folder / name, array, allow_pickle=False)
         self._enter(name, dict(meaning) | {"shape": list(array.shape), "dtype": str(array.dtype)})
 
+    def json(self, name: str, value: Mapping[str, object]) -> None:
+        """Write what is neither a field nor a table."""
+        (self.folder / name).write_bytes(durable.json_bytes(value))
+        self._enter(name, {"format": "json"})
+
     def link(self, name: str, part: Part) -> None:
         """Hold a product of another part, without writing its bytes again where links are known."""
         source = part.folder / name
-        shutil.copytree(source, self.folder / name, copy_function=_linked)
+        if source.is_dir():
+            shutil.copytree(source, self.folder / name, copy_function=_linked)
+        else:
+            _linked(str(source), str(self.folder / name))
         self._products[name] = part.manifest()["products"][name]
 
     def manifest(self, **entries: object) -> None:

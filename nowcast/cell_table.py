@@ -139,15 +139,16 @@ _POINT = ("x_m", "y_m", "area_km2", "max_mm_h")
 def state_of(tracks: CellTracks) -> xr.Dataset:
     """Tracks as a Dataset, from which the next cycle continues them (`tracks_of`).
 
-    ``cell_label(y, x)``, one value a ``track`` of what a cell and a track are, and their past on
+    ``labels(y, x)``, one value a ``track`` of what a cell and a track are, and their past on
     ``(track, point)``, padded behind.
     """
     points = max((len(t.points) for t in tracks.tracks), default=0)
     merged = max((len(t.merged) for t in tracks.tracks), default=0)
     n = len(tracks.tracks)
-    data: dict[str, Any] = {"cell_label": (("y", "x"), tracks.labels)}
+    data: dict[str, Any] = {"labels": (("y", "x"), tracks.labels)}
     for name in _CELL:
-        data[name] = ("track", np.array([getattr(t.cell, name) for t in tracks.tracks], np.float64))
+        values = np.array([getattr(t.cell, name) for t in tracks.tracks], np.float64)
+        data[f"cell_{name}"] = ("track", values)
     for name in ("number", "split_from"):
         data[name] = ("track", np.array([getattr(t, name) for t in tracks.tracks], np.int64))
     for name in ("motion_x_m_s", "motion_y_m_s"):
@@ -178,13 +179,13 @@ def tracks_of(state: xr.Dataset) -> CellTracks:
     DataError
         Where the Dataset is none of them, or of another version.
     """
-    if state.attrs.get("version") != _VERSION or "cell_label" not in state:
+    if state.attrs.get("version") != _VERSION or "labels" not in state:
         raise DataError("state of storm cells", f"is none of version {_VERSION}")
     values = {str(name): v.values for name, v in state.variables.items()}
     made = []
     for k in range(state.sizes.get("track", 0)):
         kinds = {"label": int, "cut_off": bool}
-        cell = StormCell(**{name: kinds.get(name, float)(values[name][k]) for name in _CELL})
+        cell = StormCell(**{name: kinds.get(name, float)(values[f"cell_{name}"][k]) for name in _CELL})
         points = tuple(
             TrackPoint(_time(t), *(float(values[f"point_{name}"][k, j]) for name in _POINT))
             for j, t in enumerate(values["point_time"][k])
@@ -203,7 +204,7 @@ def tracks_of(state: xr.Dataset) -> CellTracks:
                 int(values["split_from"][k]),
             )
         )
-    labels = values["cell_label"].astype(np.int32)
+    labels = values["labels"].astype(np.int32)
     time, number = _time(state.attrs["time"]), int(state.attrs["next_number"])
     return CellTracks(time, labels, tuple(made), number)
 

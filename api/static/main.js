@@ -1,5 +1,6 @@
 // The viewer: what is loaded, what is shown, and what happens when something is chosen.
 
+import { cellsPanel, readCells } from "./cells.js";
 import { both, byId, el } from "./dom.js";
 import { Field } from "./field.js";
 import { parseCycle } from "./format.js";
@@ -14,7 +15,7 @@ import { Timeline } from "./timeline.js";
 
 const API = "/api/v1";
 const POLL_MS = 15000;
-const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
+const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
 
 const view = new View(byId("lines"));
 const field = new Field(byId("field"), view);
@@ -22,7 +23,7 @@ const overlay = new Overlay(byId("lines"), view);
 const timeline = new Timeline((time) => showFrame(time));
 const data = {
   map: null, legend: null, index: null, manifest: null, warnings: [], warningsFailure: null,
-  gauges: null, gauge: null, point: null, near: null, newest: null, clockOffset: 0,
+  gauges: null, gauge: null, storms: null, point: null, near: null, newest: null, clockOffset: 0,
   quality: null, states: null,
 };
 let loading = 0;
@@ -69,6 +70,7 @@ async function showFrame(time) {
   writeHash();
   const frame = frameAt(layer, time);
   drawValid({ time, analysis: Date.parse(data.index.time), layer, has: frame !== null, fraction: frame?.fraction });
+  drawStorms();
   if (state.tab === "point" || data.gauge) drawPanel();
   try {
     const codes = frame && (await getFrame(frame.url));
@@ -108,10 +110,12 @@ function drawPanel() {
     gauges: () => (data.gauge
       ? gaugePanel(data.gauge, cursor, () => { data.gauge = null; drawPanel(); })
       : gaugesPanel(data.gauges, chooseGauge)),
+    cells: () => cellsPanel(data.storms, Date.parse(data.index.time), overlay.storm, chooseStorm),
     notes: () => notesPanel(data.manifest),
   };
   byId("panel").replaceChildren(...(draw[state.tab] ?? draw.warnings)());
-  const count = { warnings: data.warnings.length || "", notes: data.manifest?.degradations?.length || "" };
+  drawStorms();
+  const count = { warnings: data.warnings.length || "", cells: data.storms?.length || "", notes: data.manifest?.degradations?.length || "" };
   byId("tabs").replaceChildren(...TABS.map(([id, zh, en]) =>
     el("button", {
       type: "button", role: "tab", "aria-selected": String(id === state.tab), "data-tab": id, "aria-controls": "panel",
@@ -179,6 +183,24 @@ async function chooseGauge(gauge) {
   drawPanel();
 }
 
+function chooseStorm(cell) {
+  overlay.storm = overlay.storm === cell.cell ? null : cell.cell;
+  if (overlay.storm) {
+    [view.x, view.y] = cell.at;
+    viewMoved();
+  }
+  drawPanel();
+  byId("panel").querySelector(`[data-cell="${cell.cell}"]`)?.focus();
+  redraw();
+}
+
+/** Cells belong to the analysis: they lie on the map while it is shown, or their list is. */
+function drawStorms() {
+  const shown = state.tab === "cells" || state.time === Date.parse(data.index.time);
+  overlay.storms = shown ? data.storms ?? [] : [];
+  redraw();
+}
+
 async function loadPoint() {
   const { lon, lat } = state.point;
   const [x, y] = planeOf(data.map, lon, lat);
@@ -236,11 +258,13 @@ function preloadLayer(layer) {
 async function loadCycle(cycle) {
   loading += 1;
   const mine = loading;
-  const [index, manifest, gauges] = await Promise.all([
+  const [index, manifest, gauges, storms] = await Promise.all([
     getJson(`${API}/frames/${cycle}`), getJson(`${API}/cycles/${cycle}/manifest`), findJson(`${API}/gauges?cycle=${cycle}`),
+    findJson(`${API}/cells?cycle=${cycle}`),
   ]);
   if (mine !== loading) return;
-  Object.assign(data, { index, manifest, gauges, gauge: null });
+  Object.assign(data, { index, manifest, gauges, gauge: null, storms: storms && readCells(storms, data.map) });
+  if (!data.storms?.some((s) => s.cell === overlay.storm)) overlay.storm = null;
   const { x0_m: x0, y0_m: y0 } = data.map.grid;
   overlay.gauges = (gauges?.gauges ?? []).map((g) => ({ ...g, x: g.x_m == null ? null : g.x_m - x0, y: g.y_m == null ? null : g.y_m - y0 }));
   await loadWarnings();
@@ -335,7 +359,7 @@ async function start() {
     ...layerKeys, " ": () => timeline.toggle(), ArrowLeft: () => timeline.step(-1), ArrowRight: () => timeline.step(1),
     Home: () => timeline.pick(0), End: () => timeline.pick(timeline.times.length - 1), n: () => timeline.toNow(),
     PageUp: () => timeline.faster(1), PageDown: () => timeline.faster(-1), "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5),
-    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
+    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), c: () => chooseTab("cells"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
     "Shift+ArrowLeft": () => moveCross(-1, 0), "Shift+ArrowRight": () => moveCross(1, 0), "Shift+ArrowUp": () => moveCross(0, 1), "Shift+ArrowDown": () => moveCross(0, -1),
     Enter: () => { const at = overlay.cross ?? view; choosePoint(at.x, at.y).catch(fail); },
     Escape: () => { overlay.cross = null; overlay.cell = null; pointer = null; state.point = null; data.point = null; writeHash(); drawPanel(); redraw(); },

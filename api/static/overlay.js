@@ -1,5 +1,6 @@
 // What lies over the rain: counties, rivers, gauges, warnings, the cross and the chosen cell.
 
+import { drawCells } from "./cells.js";
 import { cellAt } from "./geo.js";
 
 export const LEVELS = { blue: "#2f7bff", yellow: "#ffd400", orange: "#ff8a00", red: "#ff2d2d" };
@@ -39,6 +40,8 @@ export class Overlay {
     this.view = view;
     this.warnings = [];
     this.gauges = [];
+    this.storms = [];
+    this.storm = null;
     this.cross = null;
     this.cell = null;
     this.chosen = null;
@@ -92,6 +95,7 @@ export class Overlay {
     c.lineWidth = px;
     c.strokeRect(0, 0, nx * d, ny * d);
     this.drawWarnings(c, stroke);
+    drawCells(c, this.storms, this.storm, px);
     this.drawCell(c, px);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawLabels(c);

@@ -52,6 +52,7 @@ from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.scoring import score_published
 from jinghu.self_calibration import to_dataset as reliability_dataset
 from jinghu.stages import StageLog
+from jinghu.storm_cells import storm_cells
 from jinghu.steering import Steering, clocks_state, read_inputs, steering_of
 from jinghu.surroundings import read_surroundings
 
@@ -137,6 +138,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         )
         windows = window_amounts(rainfall.best, forecast, WINDOWS_H)
         name_short_windows(windows, log)
+        cells = storm_cells(rainfall.analysis, analysis.motion, store, inputs.time, log)
     with log.stage("flood"):
         flows = flood(rainfall.best, forecast, inputs.time, store, settings, log)
     with log.stage("rules"):
@@ -147,6 +149,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             grid.merge(levels.published),
             working_grid(rates, windows, rainfall, analysis.motion, columns),
             flows.dataset,
+            cells.table,
         )
         manifest = manifest_of(settings, inputs, ingested, steering, log)
         manifest["motion"] = rests_on(analysis.motion)
@@ -165,6 +168,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             "calibration": calibration_dataset(calibration),
             "melting": melting_dataset(melting),
             "profiles": clocks_state(profiles),
+            "cells": cells.state,
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)

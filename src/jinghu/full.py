@@ -17,7 +17,7 @@ from jinghu.grid.times import cycle_name
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble
 from jinghu.nowcast.member_windows import MemberWindows, member_windows
 from jinghu.nowcast.probabilities import exceedance, neighbourhood
-from jinghu.publish import WINDOWS_H, point_table
+from jinghu.publish import CELLS, WINDOWS_H, point_table
 from jinghu.rainfall import Rainfall
 from jinghu.self_calibration import Learned, calibrated_leads, laws, manifest_entry
 from jinghu.stages import StageLog
@@ -90,7 +90,7 @@ def publish_full(
     )
     manifest = {k: v for k, v in fast.manifest().items() if k not in ("products", "part", "cycle")}
     with store.publish(cycle_name(time), "full") as part:
-        for name in ("working.zarr", "hydro.zarr"):
+        for name in ("working.zarr", "hydro.zarr", CELLS):
             if (fast.folder / name).exists():
                 part.link(name, fast)
         part.dataset("products.zarr", whole, _encoding(whole))

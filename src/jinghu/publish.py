@@ -1,5 +1,6 @@
 """Products of a cycle as Datasets, and their way into the store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from jinghu.grid.store import PartWriter, packed
 from jinghu.grid.times import to_numpy
 from jinghu.rainfall import Rainfall
 
+CELLS = "cells.geojson"
 WINDOWS_H = (1, 3, 6, 12, 24)
 COLUMN_SCALE = {
     "composite_reflectivity": 0.01,
@@ -30,6 +32,7 @@ class Products:
     products: xr.Dataset
     working: xr.Dataset
     hydro: xr.Dataset | None
+    cells: Mapping[str, object] | None = None
 
 
 def product_grid(
@@ -100,6 +103,8 @@ def write_products(part: PartWriter, products: Products) -> None:
         part.dataset("hydro.zarr", products.hydro)
     columns, table = point_table(products.products)
     part.array("points.npy", table, {"columns": columns, "row": "cell_id"})
+    if products.cells is not None:
+        part.json(CELLS, products.cells)
 
 
 def point_table(products: xr.Dataset) -> tuple[list[str], NDArray[np.float32]]:
