@@ -185,7 +185,8 @@ def tracks_of(state: xr.Dataset) -> CellTracks:
     made = []
     for k in range(state.sizes.get("track", 0)):
         kinds = {"label": int, "cut_off": bool}
-        cell = StormCell(**{name: kinds.get(name, float)(values[f"cell_{name}"][k]) for name in _CELL})
+        told = {name: kinds.get(name, float)(values[f"cell_{name}"][k]) for name in _CELL}
+        cell = StormCell(**told)
         points = tuple(
             TrackPoint(_time(t), *(float(values[f"point_{name}"][k, j]) for name in _POINT))
             for j, t in enumerate(values["point_time"][k])

@@ -258,10 +258,10 @@ function preloadLayer(layer) {
 async function loadCycle(cycle) {
   loading += 1;
   const mine = loading;
-  const [index, manifest, gauges, storms] = await Promise.all([
+  const [index, manifest, gauges] = await Promise.all([
     getJson(`${API}/frames/${cycle}`), getJson(`${API}/cycles/${cycle}/manifest`), findJson(`${API}/gauges?cycle=${cycle}`),
-    findJson(`${API}/cells?cycle=${cycle}`),
   ]);
+  const storms = manifest.products["cells.geojson"] && (await findJson(`${API}/cells?cycle=${cycle}`));
   if (mine !== loading) return;
   Object.assign(data, { index, manifest, gauges, gauge: null, storms: storms && readCells(storms, data.map) });
   if (!data.storms?.some((s) => s.cell === overlay.storm)) overlay.storm = null;

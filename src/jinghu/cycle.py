@@ -52,8 +52,8 @@ from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
 from jinghu.scoring import score_published
 from jinghu.self_calibration import to_dataset as reliability_dataset
 from jinghu.stages import StageLog
-from jinghu.storm_cells import storm_cells
 from jinghu.steering import Steering, clocks_state, read_inputs, steering_of
+from jinghu.storm_cells import storm_cells
 from jinghu.surroundings import read_surroundings
 
 

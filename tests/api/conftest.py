@@ -199,11 +199,30 @@ def flows(time: datetime) -> xr.Dataset:
     )
 
 
+def cells(time: datetime) -> dict[str, object]:
+    """One storm cell that moves north-east, as `jinghu.nowcast.cell_table` writes it."""
+    ahead = [
+        {"lead_min": m, "x_m": 0.0, "y_m": 0.0, "lon": 120.7 + m / 1e3, "lat": 29.5 + m / 1e3,
+         "radius_km": 3.0 + m / 10}
+        for m in (15, 30, 60)
+    ]  # fmt: skip
+    told = {
+        "kind": "cell", "cell": 3, "time": isoformat(time), "lon": 120.7, "lat": 29.5,
+        "area_km2": 78.5, "max_mm_h": 20.0, "mean_mm_h": 15.0, "major_km": 12.0, "minor_km": 8.0,
+        "azimuth_deg": 45.0, "speed_m_s": 9.0, "direction_deg": 45.0, "area_trend_km2_h": None,
+        "max_trend_mm_h_h": 30.0, "merged": [], "split_from": None, "forecast": ahead,
+    }  # fmt: skip
+    place = {"type": "Point", "coordinates": [120.7, 29.5]}
+    feature = {"type": "Feature", "geometry": place, "properties": told}
+    return {"type": "FeatureCollection", "time": isoformat(time), "features": [feature]}
+
+
 def publish_cycle(settings: Settings, time: datetime, *, with_flows: bool = True) -> xr.Dataset:
     fine = fine_fields(settings, time)
     coarse = coarse_products(settings, fine, time)
     with Store(settings.store).create().publish(cycle_name(time), "fast") as part:
-        write_products(part, Products(coarse, fine, flows(time) if with_flows else None))
+        extra = (flows(time), cells(time)) if with_flows else (None, None)
+        write_products(part, Products(coarse, fine, *extra))
         part.manifest(
             time=isoformat(time),
             name=settings.name,
