@@ -7,7 +7,7 @@ answers must agree. The other methods are timed beside it. CPU seconds of one th
 member-reach-step is one step of the kernel for one segment of one member.
 
 Arguments: numbers of reaches (default 10000 100000), and ``memory`` for the peak of a run of a
-million reaches, 32 members and 240 steps.
+million reaches, 32 members and 240 steps (``memory24``: 24 of them).
 """
 
 import resource
@@ -153,14 +153,14 @@ def compare(n: int) -> None:
     print(f"  {'ours, muskingum-cunge, alone':<28} {seconds:7.3f} s  {rate:9.3g}/s")
 
 
-def memory() -> None:
+def memory(steps: int = 240) -> None:
     """Route a million reaches hour by hour, the state carried on, and print the peak."""
     network = tree_network(1_000_000, scale=0.5)
     inflow = rain_flood(network, 4, 1)
     factor = np.linspace(0.9, 1.1, MEMBERS)
     state, gauges, start, worst = None, [0, 999_999], time.process_time(), 0.0
     parts = segments(network, 3600.0)
-    hours = 240 // parts.substeps
+    hours = steps // parts.substeps
     for hour in range(hours):
         hourly = inflow[min(hour, 3)].values * factor
         step = xr.DataArray(
@@ -182,8 +182,8 @@ def memory() -> None:
 def main() -> None:
     arguments = sys.argv[1:] or ["10000", "100000"]
     for argument in arguments:
-        if argument == "memory":
-            memory()
+        if argument.startswith("memory"):
+            memory(int(argument.removeprefix("memory") or 240))
         else:
             compare(int(argument))
 

@@ -249,7 +249,7 @@ def _total(values: Array) -> Array:
     rows = values.reshape(-1, values.shape[-1])
     while len(rows) > 1:
         rows = np.add.reduceat(rows, np.arange(0, len(rows), 128))
-    return rows[0].copy()
+    return np.array(rows[0], np.float64)
 
 
 def _rows(values: Array, start: int, lanes: int) -> Array:
