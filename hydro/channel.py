@@ -1,14 +1,13 @@
-"""Kernels of the channels, float64: every method keeps its water to rounding.
+"""Kernels of the channels: rows of members, float64; every method keeps its water to rounding.
 
 The channel is a wide rectangle: flow area A = Q^0.6 / a with a = (sqrt(S0) / n)^0.6 B^-0.4, so a
 reach of length dx holds A dx. Discharges and storages are in m3/s (a storage is a volume over the
-step dt), ``kc = a dt / dx``.
+step dt), ``kc = a dt / dx``, ``kd = dt / (B S0 dx^2)``.
 
-The sweeps go over a whole network, from the heads to the outlets, step by step. All take the
-segments of `jinghu.hydro.routing.Segments` and lateral inflow (time, reach) in m3/s, and update
-the state in place; they return the discharge (time, reach) at the end of each step and the sum of
-what left through the outlets, in m3/s times substeps. Steps and sweeps share this file because
-numba's cache does not notice a change in another one.
+A kernel works on one flat array ``w`` of rows of `LANES` numbers, one a member: at constant
+distances in one array the compiler sees that rows do not overlap, and turns the loops into vector
+instructions. Short loops, one after the other, let the processor work on several rows at once.
+Conditions are written as ternaries, powers as roots seeded from the bits of the exponent.
 """
 
 import numba
@@ -17,305 +16,414 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_MANTISSA = 1 << 52
-_THIRD = np.int64((1.0 - 1.0 / 3.0) * (1023.0 - 0.045) * _MANTISSA)
-_FIFTH = np.int64((1.0 - 1.0 / 5.0) * (1023.0 - 0.045) * _MANTISSA)
+LANES = 32
+"""Members in a row: eight vectors of four doubles."""
+ROWS = 13
+STORAGE = 0
+OUTFLOW = LANES
+LATERAL = 2 * LANES
+INFLOW = 3 * LANES
+"""Inflow at the end of the step."""
+MEAN = 4 * LANES
+"""Mean inflow over the step before a kernel, mean outflow after it."""
+BEFORE = 5 * LANES
+"""Inflow at the start of the step (linear Muskingum alone)."""
+_WATER = 5 * LANES
+_THETA = 6 * LANES
+_SHARE = 7 * LANES
+_CUBIC = 8 * LANES
+_RIGHT = 9 * LANES
+_ROOT = 10 * LANES
+_REST = 11 * LANES
+_CELERITY = 12 * LANES
+
+_HIGH = np.uint64(32)
+_THIRD = np.uint64(0x55555555)  # 2^32 / 3: times the high half of the bits it divides them by 3
+_FIFTH = np.uint64(0x33333333)
+_ONE = np.uint64(1023 << 52)  # bits of 1.0
+_TO_THIRD = np.uint64(int(2 / 3 * (1023 << 52)))
+_TO_FIFTH = np.uint64(int(4 / 5 * (1023 << 52)))
+_TO_MINUS_THIRD = np.uint64(int(4 / 3 * ((1023 << 52) - 0.043 * (1 << 52))))
 _DRY = 1e-30  # m3/s; less does not flow (and its powers would underflow)
-_MIN_X = -5.0  # a negative weight of the inflow is needed where diffusion is strong
+_DRY_STORAGE = 1e-24
+_MAX_SHARE = 9.5  # 1 - X, so D <= 18: chosen where the seven channel cases fit best
+_FAST = {"contract", "nsz"}
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def fifth_root(value: float) -> float:
-    """Fifth root of a positive number to 1e-9, without ``pow``."""
-    if value <= _DRY:
-        return 0.0
-    u = np.int64(np.float64(value).view(np.int64) // 5 + _FIFTH).view(np.float64)
-    for _ in range(2):  # Halley
-        p = u * u * u * u * u
-        u *= (2.0 * p + 3.0 * value) / (3.0 * p + 2.0 * value)
-    return u
+@numba.njit(inline="always", error_model="numpy")
+def _bits(value: float) -> np.uint64:
+    return np.float64(value).view(np.uint64)
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def solve_storage(cubic: float, quintic: float, water: float) -> float:
-    """Root u >= 0 of ``cubic u^3 + quintic u^5 = water``; u is the fifth root of a discharge.
-
-    The seed is the smaller of the roots of the two terms alone, from the bits of the exponent;
-    three Halley steps bring it to 1e-12.
-    """
-    if water <= _DRY:
-        return 0.0
-    third = water / cubic
-    fifth = water / quintic
-    u = min(
-        np.int64(np.float64(third).view(np.int64) // 3 + _THIRD).view(np.float64),
-        np.int64(np.float64(fifth).view(np.int64) // 5 + _FIFTH).view(np.float64),
-    )
-    for _ in range(3):
-        u2 = u * u
-        a = cubic * u2
-        b = quintic * u2 * u2
-        f = (a + b) * u - water
-        slope = 3.0 * a + 5.0 * b
-        u -= 2.0 * f * slope * u / (2.0 * slope * slope * u - f * (6.0 * a + 20.0 * b))
-    return u
+@numba.njit(inline="always", error_model="numpy")
+def _number(bits: np.uint64) -> float:
+    return np.uint64(bits).view(np.float64)
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def kinematic_step(kc: float, storage: float, mean_inflow: float, lateral: float) -> float:
-    """Outflow at the end of an implicit kinematic step.
-
-    Chow, Maidment & Mays 1988, section 9.6: ``O1 + O1^0.6 / kc = S0 + I + q``. What stays is
-    ``S0 + I + q - O1``.
-    """
-    water = storage + mean_inflow + lateral
-    u = solve_storage(1.0 / kc, 1.0, water)
-    return min(u * u * u * u * u, water)
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def _minus_third_power(x: float) -> float:
+    """Return x^(-1/3) to 2e-4: enough for coefficients, and no division."""
+    r = _number(_TO_MINUS_THIRD - (_bits(x) >> _HIGH) * _THIRD)
+    e = 1.0 - r * r * (r * x)
+    return r + r * e * (1.0 / 3.0 + e * (2.0 / 9.0))
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def cunge_weights(kc: float, kd: float, reference: float) -> tuple[float, float]:
-    """Weights (theta, X) of the end of the step and of the inflow, at a discharge.
-
-    X matches the numerical to the physical diffusion (Cunge 1969): C is the Courant number of
-    the celerity, D the cell Reynolds number (Ponce & Yevjevich 1978). Theta rises above 1/2 where
-    the flood wave crosses more than the reach in a step.
-
-    Parameters
-    ----------
-    kc
-        ``a dt / dx``.
-    kd
-        ``dt / (B S0 dx^2)``, so that ``D = kd Q / C``.
-    reference
-        Discharge at which C and D are taken.
-    """
-    u = fifth_root(reference)
-    courant = max(5.0 / 3.0 * kc * u * u, 1e-9)
-    diffusion = kd * reference / courant
-    weight = 0.5 * (1.0 - diffusion)
-    theta = min(max(0.5, 1.0 - (1.0 - weight) / courant), 1.0)
-    weight += courant * (theta - 0.5)
-    return theta, max(_MIN_X, min(weight, 0.5, theta * courant))
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def _halley(w: Array, lanes: int, steps: int) -> None:
+    """Refine the roots u of ``cubic u^3 + theta u^5 = right``: the error is cubed in a step."""
+    for _ in range(steps):
+        for k in range(lanes):
+            u = w[_ROOT + k]
+            u2 = u * u
+            a = w[_CUBIC + k] * u2
+            b = w[_THETA + k] * u2 * u2
+            f = (a + b) * u - w[_RIGHT + k]
+            slope = 3.0 * a + 5.0 * b
+            su = slope * u
+            w[_ROOT + k] = u - f * su / (slope * su - f * (2.0 * slope - 3.0 * a))
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def cunge_step(
-    kc: float,
-    kd: float,
-    storage: float,
-    outflow: float,
-    inflow: float,
-    mean_inflow: float,
-    lateral: float,
-    reference: float,
-) -> tuple[float, float, float]:
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def cunge_rows(w: Array, lanes: int, kc: float, kd: float) -> None:
     """One step of mass-exact nonlinear Muskingum-Cunge.
 
-    The storage is that of the weighted discharge ``w = X I1 + (1 - X) O1``, the balance is
-    ``S1 = S0 + Ibar + q - Obar`` with ``Obar = th O1 + (1 - th) O0``. What stays is taken from
-    the balance, never from the storage of ``w``, so that no limit can lose water.
+    The reach stores what uniform flow of the weighted discharge ``w = X I1 + (1 - X) O1`` stores;
+    the balance is ``S1 = S0 + Ibar + q - Obar`` with ``Obar = th O1 + (1 - th) O0``, and both O1
+    and Obar go to the next reach. What stays is taken from the balance, so no limit and no error
+    of the root can lose water.
+
+    The Courant number C and the cell Reynolds number D (Cunge 1969; Ponce & Yevjevich 1978) are
+    taken at the discharge that the storage at mid-step tells. X makes the numerical diffusion
+    that of the flood, which depends on the slope of its surface: with e = D (I - O) / Q, the
+    normal discharge is Q / sqrt(1 + e), so D counts times 2 / (s (1 + s)), s = sqrt(1 + e), here
+    by its Pade approximant. Theta rises above 1/2 where the wave crosses more than the reach.
 
     Parameters
     ----------
+    w
+        Rows `STORAGE`, `OUTFLOW` (state, updated), `LATERAL`, `INFLOW`, `MEAN` (inflow over the
+        step in, outflow out), all m3/s.
+    lanes
+        Members in use.
     kc, kd
-        See `cunge_weights`.
-    storage, outflow
-        At the start.
-    inflow, mean_inflow
-        At the end, and over the step.
-    lateral
-        Over the step.
-    reference
-        Discharge at which C and D are taken.
-
-    Returns
-    -------
-    Storage and outflow at the end, and the mean outflow over the step: the next reach needs both.
+        See the module.
     """
-    theta, weight = cunge_weights(kc, kd, reference)
-    rest = storage + mean_inflow + lateral - (1.0 - theta) * outflow
-    if rest < 0.0:  # more would leave than there is: the fully implicit step cannot overdraw
-        theta = 1.0
-        rest = storage + mean_inflow + lateral
-    gain = theta / (1.0 - weight)
-    u = solve_storage(1.0 / kc, gain, rest + gain * weight * inflow)
-    end = (u * u * u * u * u - weight * inflow) / (1.0 - weight)
-    end = min(max(end, 0.0), rest / theta)
-    left = max(rest - theta * end, 0.0)
-    return left, end, storage + mean_inflow + lateral - left
+    cubic = 1.0 / kc
+    c_celerity, c_inverse, c_diffusion = 5.0 / 3.0 * kc, 0.6 * cubic, 0.3 * kd * cubic
+    for k in range(lanes):
+        added = w[MEAN + k] + w[LATERAL + k]
+        x = kc * (w[STORAGE + k] + 0.5 * (added - w[OUTFLOW + k]))
+        w[_WATER + k] = w[STORAGE + k] + added
+        x = x if x > _DRY_STORAGE else _DRY_STORAGE
+        r = _minus_third_power(x)
+        w[_CUBIC + k] = x
+        w[_CELERITY + k] = r
+        w[_ROOT + k] = x * r * r
+    for k in range(lanes):
+        r = w[_CELERITY + k]
+        inverse = c_inverse * (r * r)  # 1 / C
+        e = kd * inverse * (w[MEAN + k] - w[OUTFLOW + k])
+        e = e if e < 3.0 else 3.0
+        steep = e < -0.75
+        w[_RIGHT + k] = (1.875 if steep else 12.0 + e) / (-e if steep else 12.0 + 10.0 * e)
+        w[_REST + k] = inverse
+    for k in range(lanes):
+        x, inverse = w[_CUBIC + k], w[_REST + k]
+        share = 0.5 + (c_diffusion * x) * w[_RIGHT + k]  # 1 - X
+        courant = c_celerity * (x * w[_CELERITY + k])
+        theta = 1.0 - share * inverse
+        theta = theta if theta > 0.5 else 0.5
+        share = share - courant * (theta - 0.5)
+        least = 1.0 - theta * courant
+        share = share if share < _MAX_SHARE else _MAX_SHARE
+        share = share if share > 0.5 else 0.5
+        w[_SHARE + k] = share if share > least else least
+        w[_THETA + k] = theta
+    for k in range(lanes):
+        share, theta = w[_SHARE + k], w[_THETA + k]
+        rest = w[_WATER + k] - (1.0 - theta) * w[OUTFLOW + k]
+        over = rest < 0.0  # more would leave than there is: fully implicit cannot overdraw
+        rest = w[_WATER + k] if over else rest
+        theta = 1.0 if over else theta
+        a = share * cubic
+        right = share * rest + theta * ((1.0 - share) * w[INFLOW + k])
+        right = right if right > _DRY else _DRY
+        w[_THETA + k], w[_CUBIC + k], w[_RIGHT + k], w[_REST + k] = theta, a, right, rest
+        # The root is at most the smaller of those of the two terms alone, at least 0.86 of it.
+        high = _bits(right) + _ONE
+        third = _number(((high - _bits(a)) >> _HIGH) * _THIRD + _TO_THIRD)
+        fifth = _number(((high - _bits(theta)) >> _HIGH) * _FIFTH + _TO_FIFTH)
+        top = third if third < fifth else fifth
+        low = 0.84 * top
+        top = 1.04 * top
+        u = w[_ROOT + k]
+        u = u if u > low else low
+        w[_ROOT + k] = u if u < top else top
+    _halley(w, lanes, 2)
+    for k in range(lanes):
+        u, share, theta, rest = w[_ROOT + k], w[_SHARE + k], w[_THETA + k], w[_REST + k]
+        u2 = u * u
+        end = (u2 * u2 * u - (1.0 - share) * w[INFLOW + k]) / share
+        end = end if end > _DRY else 0.0
+        out = theta * end
+        over = out > rest
+        end = rest if over else end
+        left = rest - (theta * rest if over else out)
+        w[STORAGE + k] = left
+        w[OUTFLOW + k] = end
+        w[MEAN + k] = w[_WATER + k] - left
 
 
-@numba.njit(cache=True, inline="always", error_model="numpy")
-def muskingum_step(
-    travel: float,
-    weight: float,
-    outflow: float,
-    inflow_before: float,
-    inflow: float,
-    lateral: float,
-) -> float:
-    """Outflow at the end of a linear Muskingum step, S = K [X I + (1 - X) O].
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def kinematic_rows(w: Array, lanes: int, kc: float) -> None:
+    """One implicit kinematic step: ``O1 + O1^0.6 / kc = S0 + I1 + q``.
 
-    Chow, Maidment & Mays 1988, eq. 8.4.6-8.4.10, with lateral inflow.
+    Chow, Maidment & Mays 1988, section 9.6. Rows as in `cunge_rows`, without `MEAN`: what passes
+    in the step is what passes at its end.
+    """
+    cubic = 1.0 / kc
+    for k in range(lanes):
+        water = w[STORAGE + k] + w[INFLOW + k] + w[LATERAL + k]
+        w[_WATER + k] = water
+        right = water if water > _DRY else _DRY
+        w[_RIGHT + k], w[_CUBIC + k], w[_THETA + k] = right, cubic, 1.0
+        third = _number(((_bits(right) + _ONE - _bits(cubic)) >> _HIGH) * _THIRD + _TO_THIRD)
+        fifth = _number((_bits(right) >> _HIGH) * _FIFTH + _TO_FIFTH)
+        w[_ROOT + k] = third if third < fifth else fifth
+    _halley(w, lanes, 3)
+    for k in range(lanes):
+        u, water = w[_ROOT + k], w[_WATER + k]
+        u2 = u * u
+        end = u2 * u2 * u
+        end = end if end < water else water
+        w[STORAGE + k] = water - end
+        w[OUTFLOW + k] = end
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def muskingum_rows(w: Array, lanes: int, travel: float, weight: float) -> None:
+    """One linear Muskingum step, S = K [X I + (1 - X) O].
+
+    Chow, Maidment & Mays 1988, eq. 8.4.6-8.4.10, with lateral inflow. Rows `OUTFLOW` (updated),
+    `LATERAL`, `INFLOW`, `BEFORE`.
 
     Parameters
     ----------
+    w, lanes
+        See `cunge_rows`.
     travel
         K over the step, dimensionless.
     weight
         X.
-    outflow, inflow_before
-        At the start.
-    inflow
-        At the end.
-    lateral
-        Mean over the step.
     """
-    share = travel * (1.0 - weight) + 0.5
-    return (
-        (0.5 - travel * weight) * inflow
-        + (0.5 + travel * weight) * inflow_before
-        + (travel * (1.0 - weight) - 0.5) * outflow
-        + lateral
-    ) / share
+    per = 1.0 / (travel * (1.0 - weight) + 0.5)
+    c_now, c_before = (0.5 - travel * weight) * per, (0.5 + travel * weight) * per
+    c_out = (travel * (1.0 - weight) - 0.5) * per
+    for k in range(lanes):
+        end = (
+            c_now * w[INFLOW + k]
+            + c_before * w[BEFORE + k]
+            + c_out * w[OUTFLOW + k]
+            + per * w[LATERAL + k]
+        )
+        # Coefficients at their limit are zero to rounding.
+        w[OUTFLOW + k] = end if end > 0.0 else 0.0
 
 
-@numba.njit(cache=True)
-def levels(downstream: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Longest way from a head to each segment, in segments."""
-    out = np.zeros(len(downstream), np.int64)
-    for i in range(len(downstream)):
-        if downstream[i] >= 0:
-            out[downstream[i]] = max(out[downstream[i]], out[i] + 1)
+@numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
+def _steady_power(x: float, kc: float, kd: float, into: float, end: float) -> float:
+    """Weighted discharge to the power 0.6 where X is that of x = Q^0.6, as in `cunge_rows`."""
+    r = _minus_third_power(x)
+    courant, inverse = 5.0 / 3.0 * kc * (x * r), 0.6 / kc * (r * r)
+    e = min(kd * inverse * (into - end), 3.0)
+    factor = 1.875 / -e if e < -0.75 else (12.0 + e) / (12.0 + 10.0 * e)
+    share = 0.5 + 0.3 * kd / kc * x * factor
+    theta = max(1.0 - share * inverse, 0.5)
+    share = min(share - courant * (theta - 0.5), _MAX_SHARE)
+    share = max(share, 0.5, 1.0 - theta * courant)
+    return max((1.0 - share) * into + share * end, 0.0) ** 0.6  # type: ignore[no-any-return]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def steady_storage(kc: Array, kd: Array, inflow: Array, outflow: Array) -> Array:
+    """Storage (segment, member) of steady flow in Muskingum-Cunge, m3/s.
+
+    Solves ``w = X(w) I + (1 - X(w)) O`` by the secant method.
+    """
+    out = np.empty_like(outflow)
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            into, end = inflow[i, k], outflow[i, k]
+            before = max((0.5 * (into + end)) ** 0.6, _DRY_STORAGE)
+            error = _steady_power(before, kc[i], kd[i], into, end) - before
+            x = max(before + error, _DRY_STORAGE)
+            for step in range(100):
+                change = _steady_power(x, kc[i], kd[i], into, end) - x
+                if abs(change) <= 1e-14 * x or x == before:
+                    break
+                slope = (change - error) / (x - before)
+                move = -change / slope if slope < -0.2 and step < 30 else 0.5 * change
+                before, error = x, change
+                x = max(x + move, 0.1 * x, _DRY_STORAGE)
+            out[i, k] = x / kc[i] if x > _DRY_STORAGE else 0.0
     return out
 
 
-@numba.njit(cache=True, error_model="numpy")
-def steady_weights(kc: Array, kd: Array, reference: Array) -> Array:
-    """X of every segment at a discharge."""
-    out = np.empty(len(kc))
-    for i in range(len(kc)):
-        out[i] = cunge_weights(kc[i], kd[i], reference[i])[1]
-    return out
+# Each is compiled on its own, for a whole row and for a few members: in one function the
+# compiler would take minutes.
 
 
-@numba.njit(cache=True, error_model="numpy")
-def sweep_cunge(
-    downstream: NDArray[np.int64],
-    reach: NDArray[np.int64],
-    last: NDArray[np.int64],
-    share: Array,
-    kc: Array,
-    kd: Array,
-    lateral: Array,
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _cunge_full(w: Array, kc: float, kd: float) -> None:
+    cunge_rows(w, LANES, kc, kd)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _cunge_few(w: Array, lanes: int, kc: float, kd: float) -> None:
+    cunge_rows(w, lanes, kc, kd)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _kinematic_full(w: Array, kc: float) -> None:
+    kinematic_rows(w, LANES, kc)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _kinematic_few(w: Array, lanes: int, kc: float) -> None:
+    kinematic_rows(w, lanes, kc)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _muskingum_full(w: Array, travel: float, weight: float) -> None:
+    muskingum_rows(w, LANES, travel, weight)
+
+
+@numba.njit(nogil=True, error_model="numpy", fastmath=_FAST)
+def _muskingum_few(w: Array, lanes: int, travel: float, weight: float) -> None:
+    muskingum_rows(w, lanes, travel, weight)
+
+
+CUNGE, MUSKINGUM, KINEMATIC = 0, 1, 2
+_STEPS_AT_ONCE = 24
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def sweep(
+    scheme: int,
+    tree: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int],
+    channel: tuple[Array, Array],
+    source: tuple[NDArray[np.int64], Array, Array, int],
     substeps: int,
     storage: Array,
     outflow: Array,
-) -> tuple[Array, float]:
-    """Muskingum-Cunge from the heads to the outlets, step by step; updates storage and outflow."""
-    n = len(reach)
-    discharge = np.empty((len(lateral), len(last)))
-    before, now, mean = np.zeros(n), np.zeros(n), np.zeros(n)
-    left = 0.0
-    for i in range(n):
-        if downstream[i] >= 0:
-            before[downstream[i]] += outflow[i]
-    for t in range(len(lateral)):
-        for _ in range(substeps):
-            now[:] = 0.0
-            mean[:] = 0.0
-            for i in range(n):
-                storage[i], end, passed = cunge_step(
-                    kc[i],
-                    kd[i],
-                    storage[i],
-                    outflow[i],
-                    now[i],
-                    mean[i],
-                    lateral[t, reach[i]] * share[i],
-                    (before[i] + now[i] + outflow[i]) / 3.0,
-                )
-                outflow[i] = end
-                if downstream[i] >= 0:
-                    now[downstream[i]] += end
-                    mean[downstream[i]] += passed
+    discharge: Array,
+) -> Array:
+    """Route a block of members from the heads to the outlets; updates the state and ``discharge``.
+
+    A segment runs through many steps before the next one has its turn: its state stays in the
+    processor, and the hydrographs between segments in the cache.
+
+    Parameters
+    ----------
+    scheme
+        `CUNGE`, `MUSKINGUM` or `KINEMATIC`.
+    tree
+        Of segments in the order of `stack_order`: number of branches that flow in, next segment
+        (-1 outlet), column of ``discharge`` or -1, and how many hydrographs wait at most.
+    channel
+        (segment,) kc and kd, or travel and weight of `muskingum_rows`.
+    source
+        (segment,) reach and share of its lateral inflow; inflow (time, reach, member or 1) in
+        m3/s; first member of the block.
+    substeps
+        Steps of the kernel in one of the inflow.
+    storage, outflow
+        (segment, lane) state.
+    discharge
+        (time, column, member) m3/s, at the end of each step of the inflow.
+
+    Returns
+    -------
+    (lane,) what left through the outlets, m3/s times kernel steps.
+    """
+    branches, downstream, column, depth = tree
+    reach, part, lateral, member = source
+    n, lanes = storage.shape
+    used = min(lanes, discharge.shape[2] - member)
+    same = lateral.shape[2] == 1
+    together = max(1, _STEPS_AT_ONCE // substeps)
+    ends = np.zeros((depth, together * substeps + 1, LANES))
+    means = np.zeros((depth, together * substeps, LANES))
+    w, left = np.zeros(ROWS * LANES), np.zeros(lanes)
+    for start in range(0, len(lateral), together):
+        times = min(together, len(lateral) - start)
+        top = -1
+        for i in range(n):
+            if branches[i] == 0:
+                top += 1
+                ends[top] = 0.0
+                means[top] = 0.0
+            for _ in range(branches[i] - 1):
+                ends[top - 1] += ends[top]
+                means[top - 1] += means[top]
+                top -= 1
+            for k in range(lanes):
+                w[STORAGE + k] = storage[i, k]
+                w[OUTFLOW + k] = outflow[i, k]
+                w[BEFORE + k] = ends[top, 0, k]
+                ends[top, 0, k] = outflow[i, k]
+            step = 0
+            for t in range(start, start + times):
+                if same:
+                    added = lateral[t, reach[i], 0] * part[i]
+                    for k in range(lanes):
+                        w[LATERAL + k] = added
                 else:
-                    left += passed
-            before[:] = now
-        for r in range(len(last)):
-            discharge[t, r] = outflow[last[r]]
-    return discharge, left
-
-
-@numba.njit(cache=True, error_model="numpy")
-def sweep_kinematic(
-    downstream: NDArray[np.int64],
-    reach: NDArray[np.int64],
-    last: NDArray[np.int64],
-    share: Array,
-    kc: Array,
-    lateral: Array,
-    substeps: int,
-    storage: Array,
-    outflow: Array,
-) -> tuple[Array, float]:
-    """Implicit kinematic wave; updates storage and outflow."""
-    n = len(reach)
-    discharge = np.empty((len(lateral), len(last)))
-    now = np.zeros(n)
-    left = 0.0
-    for t in range(len(lateral)):
-        for _ in range(substeps):
-            now[:] = 0.0
-            for i in range(n):
-                added = lateral[t, reach[i]] * share[i]
-                end = kinematic_step(kc[i], storage[i], now[i], added)
-                storage[i] = max(storage[i] + now[i] + added - end, 0.0)
-                outflow[i] = end
-                if downstream[i] >= 0:
-                    now[downstream[i]] += end
-                else:
-                    left += end
-        for r in range(len(last)):
-            discharge[t, r] = outflow[last[r]]
-    return discharge, left
-
-
-@numba.njit(cache=True, error_model="numpy")
-def sweep_muskingum(
-    downstream: NDArray[np.int64],
-    reach: NDArray[np.int64],
-    last: NDArray[np.int64],
-    share: Array,
-    travel: Array,
-    weight: Array,
-    lateral: Array,
-    substeps: int,
-    outflow: Array,
-) -> tuple[Array, float]:
-    """Linear Muskingum; updates outflow."""
-    n = len(reach)
-    discharge = np.empty((len(lateral), len(last)))
-    before, now = np.zeros(n), np.zeros(n)
-    left = 0.0
-    for i in range(n):
-        if downstream[i] >= 0:
-            before[downstream[i]] += outflow[i]
-    for t in range(len(lateral)):
-        for _ in range(substeps):
-            now[:] = 0.0
-            for i in range(n):
-                start = outflow[i]
-                added = lateral[t, reach[i]] * share[i]
-                end = muskingum_step(travel[i], weight[i], start, before[i], now[i], added)
-                end = max(end, 0.0)  # coefficients at their limit are zero to rounding
-                outflow[i] = end
-                if downstream[i] >= 0:
-                    now[downstream[i]] += end
-                else:
-                    left += 0.5 * (start + end)
-            before[:] = now
-        for r in range(len(last)):
-            discharge[t, r] = outflow[last[r]]
-    return discharge, left
+                    row = lateral[t, reach[i], member : member + used]
+                    for k in range(used):
+                        w[LATERAL + k] = row[k] * part[i]
+                for _ in range(substeps):
+                    for k in range(lanes):
+                        w[INFLOW + k] = ends[top, step + 1, k]
+                    if scheme == CUNGE:
+                        for k in range(lanes):
+                            w[MEAN + k] = means[top, step, k]
+                        if lanes == LANES:
+                            _cunge_full(w, channel[0][i], channel[1][i])
+                        else:
+                            _cunge_few(w, lanes, channel[0][i], channel[1][i])
+                        for k in range(lanes):
+                            means[top, step, k] = w[MEAN + k]
+                    elif scheme == KINEMATIC:
+                        if lanes == LANES:
+                            _kinematic_full(w, channel[0][i])
+                        else:
+                            _kinematic_few(w, lanes, channel[0][i])
+                    else:
+                        if lanes == LANES:
+                            _muskingum_full(w, channel[0][i], channel[1][i])
+                        else:
+                            _muskingum_few(w, lanes, channel[0][i], channel[1][i])
+                        for k in range(lanes):
+                            w[BEFORE + k] = w[INFLOW + k]
+                    for k in range(lanes):
+                        ends[top, step + 1, k] = w[OUTFLOW + k]
+                    step += 1
+                if column[i] >= 0:
+                    out = discharge[t, column[i], member : member + used]
+                    for k in range(used):
+                        out[k] = w[OUTFLOW + k]
+            if downstream[i] < 0:
+                for s in range(step):
+                    for k in range(lanes):
+                        if scheme == CUNGE:
+                            left[k] += means[top, s, k]
+                        elif scheme == KINEMATIC:
+                            left[k] += ends[top, s + 1, k]
+                        else:
+                            left[k] += 0.5 * (ends[top, s, k] + ends[top, s + 1, k])
+                top -= 1
+            for k in range(lanes):
+                storage[i, k] = w[STORAGE + k]
+                outflow[i, k] = w[OUTFLOW + k]
+    return left

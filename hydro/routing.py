@@ -1,26 +1,23 @@
-"""Routing of lateral inflow through a river network."""
+"""Routing of lateral inflow through a river network, one member or many at once."""
 
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
-from jinghu.hydro.channel import (
-    levels,
-    steady_weights,
-    sweep_cunge,
-    sweep_kinematic,
-    sweep_muskingum,
-)
-from jinghu.hydro.network import RiverNetwork, accumulated
+from jinghu.hydro.channel import CUNGE, KINEMATIC, LANES, MUSKINGUM, steady_storage, sweep
+from jinghu.hydro.network import RiverNetwork, validate
+from jinghu.hydro.segments import Segments, segments
+from jinghu.hydro.trees import accumulate_rows, entering
 
-_MAX_SUBSTEPS = 12
-_MAX_PIECES = 16
+STATE_VERSION = 2
+"""Of what `final_state` holds; 2: segments in the order of the kernel."""
+_FEW = 4  # members below this are not filled up to a row
 
 Array = NDArray[np.float64]
 
@@ -32,88 +29,12 @@ class RoutingMethod(StrEnum):
     MUSKINGUM = "muskingum"
     KINEMATIC = "kinematic"
 
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """Reaches cut so that a flood wave crosses about one segment in a step.
-
-    Parameters
-    ----------
-    downstream, reach
-        (segment,) next segment (-1 outlet), and the reach it is part of.
-    last
-        (reach,) last segment of each reach.
-    share
-        (segment,) share of the reach's lateral inflow.
-    kc, kd
-        (segment,) see `jinghu.hydro.channel`.
-    travel, weight
-        (segment,) K over the step and X of linear Muskingum at the reference discharge.
-    substeps
-        Steps of the kernel in one step of the inflow.
-    step_s
-        Length of one of them.
-    """
-
-    downstream: NDArray[np.int64]
-    reach: NDArray[np.int64]
-    last: NDArray[np.int64]
-    share: Array
-    kc: Array
-    kd: Array
-    travel: Array
-    weight: Array
-    substeps: int
-    step_s: float
-
-
-def segments(network: RiverNetwork, step_s: float) -> Segments:
-    """Cut reaches where C + D < 1 and steps where C > 1 + D at a middling flood.
-
-    C + D >= 1 and C <= 1 + D keep the coefficients of Muskingum-Cunge positive (Ponce & Theurer
-    1982); the reference flood is 0.5 A^0.8 m3/s with the upstream area A in km2.
-    """
-    reference = 0.5 * network.upstream_area_km2**0.8
-    a = (np.sqrt(network.slope) / network.manning_n) ** 0.6 * network.width_m**-0.4
-    celerity = 5.0 / 3.0 * a * reference**0.4
-    diffusion_m = reference / (network.width_m * network.slope * celerity)
-    stable_s = float(np.quantile((network.length_m + diffusion_m) / celerity, 0.1))
-    substeps = int(np.clip(np.ceil(step_s / stable_s), 1, _MAX_SUBSTEPS))
-    dt = step_s / substeps
-    longest = celerity * dt + diffusion_m
-    pieces = np.clip(np.ceil(network.length_m / longest), 1, _MAX_PIECES).astype(np.int64)
-    reach = np.repeat(np.arange(network.n_reaches), pieces)
-    last = np.cumsum(pieces) - 1
-    first = last - pieces + 1
-    downstream = np.arange(1, len(reach) + 1)
-    below = network.downstream
-    downstream[last] = np.where(below >= 0, first[np.maximum(below, 0)], -1)
-    # Segments of one level do not wait for one another: in this order a processor overlaps them.
-    order = np.argsort(levels(downstream), kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    downstream = np.where(downstream >= 0, place[downstream], -1)[order]
-    reach, last = reach[order], place[last]
-    dx = (network.length_m / pieces)[reach]
-    width, slope = network.width_m[reach], network.slope[reach]
-    kc = a[reach] * dt / dx
-    travel = dx / (celerity[reach] * dt)
-    weight = 0.5 * (1.0 - diffusion_m[reach] / dx)
-    # With X in these limits all three coefficients are positive, whatever the step.
-    weight = np.minimum(np.minimum(weight, 0.5 / travel), 1.0 - 0.5 / travel)
-    weight = np.maximum(weight, -0.5 / travel)
-    return Segments(
-        downstream=downstream,
-        reach=reach,
-        last=last,
-        share=(1.0 / pieces)[reach],
-        kc=kc,
-        kd=dt / (width * slope * dx**2),
-        travel=travel,
-        weight=weight,
-        substeps=substeps,
-        step_s=dt,
-    )
+    @property
+    def scheme(self) -> int:
+        """Number that `jinghu.hydro.channel.sweep` knows it by."""
+        if self is RoutingMethod.MUSKINGUM_CUNGE:
+            return CUNGE
+        return MUSKINGUM if self is RoutingMethod.MUSKINGUM else KINEMATIC
 
 
 def route(
@@ -123,74 +44,111 @@ def route(
     method: RoutingMethod = RoutingMethod.MUSKINGUM_CUNGE,
     initial: xr.Dataset | None = None,
     step_s: float | None = None,
+    reaches: ArrayLike | None = None,
+    workers: int = 1,
 ) -> xr.Dataset:
     """Route lateral inflow through a network.
+
+    Members are routed in blocks of 32, which are the unit of work of a thread: the result is the
+    same to the last bit for any number of workers. An array (time, reach, member) that is
+    contiguous in memory is not copied.
 
     Parameters
     ----------
     network
         The network.
     q_lateral
-        ``q_lateral(time, reach)`` in m3 s-1, the mean over the step that ends at ``time``; equal
-        steps.
+        ``q_lateral([member,] time, reach)`` in m3 s-1, the mean over the step that ends at
+        ``time``; equal steps.
     method
         Method.
     initial
-        State that `final_state` took from an earlier run at the same step; by default the steady
-        flow under the inflow of the first step.
+        State that `final_state` took from an earlier run at the same step, of one member or of as
+        many as the inflow has; by default the steady flow under the inflow of the first step.
     step_s
         Length of a step, by default that between the times; needed where there is only one.
+    reaches
+        Numbers of the reaches whose discharge is wanted, by default of all.
+    workers
+        Threads.
 
     Returns
     -------
-    ``river_discharge(time, reach)`` in m3 s-1 at the end of each step, ``outflow_m3_s`` and
-    ``storage_m3`` ``(segment)`` at the last, and the attribute ``water_balance_error``: what is
-    missing over what came in.
+    ``river_discharge([member,] time, reach)`` in m3 s-1 at the end of each step, ``outflow_m3_s``
+    and ``storage_m3`` ``(segment [, member])`` at the last, ``outlet_volume_m3`` ``([member])``
+    that left the network, and the attribute ``water_balance_error``: what is missing over what
+    came in, of the worst member.
 
     Raises
     ------
     DataError
-        Where the inflow does not fit the network, or is missing or negative: names the reach.
+        Where the network cannot be routed, or the inflow does not fit it, or is missing or
+        negative: names the reach.
     """
+    validate(network, "network")
     inflow = _checked_inflow(network, q_lateral)
     times = inflow["time"].values
     step_s = _step_seconds(times, step_s)
     parts = segments(network, step_s)
-    lateral = inflow.values.astype(np.float64)
-    state = _initial_state(network, parts, method, lateral[0], initial)
-    discharge, storage, outflow, missing = _SWEEPS[method](parts, lateral, state)
-    came = max(float(lateral.sum()) * step_s + float(state.storage_m3.sum()), 1e-300)
-    return xr.Dataset(
+    lateral = np.ascontiguousarray(inflow.values, np.float64)
+    wanted = _wanted(network, reaches)
+    state = _initial_state(network, parts, method, lateral, initial)
+    discharge, state, left, balance = _swept(parts, method, lateral, state, wanted, workers)
+    found = xr.Dataset(
         {
-            "river_discharge": (("time", "reach"), discharge, attrs("river_discharge")),
-            "outflow_m3_s": ("segment", outflow, {"units": "m3 s-1"}),
-            "storage_m3": ("segment", storage, {"units": "m3"}),
+            "river_discharge": (("time", "reach", "member"), discharge, attrs("river_discharge")),
+            "outflow_m3_s": (("segment", "member"), state.outflow, {"units": "m3 s-1"}),
+            "storage_m3": (("segment", "member"), state.storage_m3, {"units": "m3"}),
+            "outlet_volume_m3": ("member", left, {"units": "m3"}),
         },
         coords={"time": times},
         attrs={
             "method": method.value,
             "step_s": step_s,
             "network": network.fingerprint(),
+            "state_version": STATE_VERSION,
             "terrain_source": network.terrain_source,
-            "water_balance_error": missing / came,
+            "water_balance_error": balance,
         },
     )
+    if reaches is not None:
+        found = found.assign_coords(reach=wanted)
+    if "member" not in q_lateral.dims and (initial is None or "member" not in initial.dims):
+        return found.isel(member=0)
+    if "member" in inflow.coords:
+        found = found.assign_coords(member=inflow["member"].values)
+    return found.assign(river_discharge=found["river_discharge"].transpose("member", "time", ...))
 
 
 def final_state(routed: xr.Dataset) -> xr.Dataset:
     """State of the channels at the end of a run of `route`, for ``initial`` of the next."""
-    return routed[["outflow_m3_s", "storage_m3"]].drop_vars("time", errors="ignore")
+    state = routed[["outflow_m3_s", "storage_m3"]]
+    return state.drop_vars([name for name in state.coords if name != "member"])
+
+
+def _wanted(network: RiverNetwork, reaches: ArrayLike | None) -> NDArray[np.int64]:
+    """Reaches whose discharge is kept."""
+    if reaches is None:
+        return np.arange(network.n_reaches)
+    wanted = np.atleast_1d(np.asarray(reaches, np.int64))
+    if wanted.size and not (wanted.min() >= 0 and wanted.max() < network.n_reaches):
+        raise DataError("reaches", f"not all in 0 to {network.n_reaches - 1}: {wanted}")
+    if len(np.unique(wanted)) != len(wanted):
+        raise DataError("reaches", "a reach is named twice")
+    return wanted
 
 
 def _checked_inflow(network: RiverNetwork, q_lateral: xr.Dataset | xr.DataArray) -> xr.DataArray:
-    """Inflow as (time, reach); refuses what cannot be routed."""
+    """Inflow as (time, reach, member); refuses what cannot be routed."""
     source = str(q_lateral.encoding.get("source", "inflow"))
     if isinstance(q_lateral, xr.Dataset):
         if "q_lateral" not in q_lateral:
             raise DataError(source, f"no q_lateral in it; there are {sorted(map(str, q_lateral))}")
         q_lateral = q_lateral["q_lateral"]
-    if set(q_lateral.dims) != {"time", "reach"} or "time" not in q_lateral.coords:
-        raise DataError(source, f"q_lateral has dimensions {q_lateral.dims}, wanted time, reach")
+    if set(q_lateral.dims) - {"member"} != {"time", "reach"} or "time" not in q_lateral.coords:
+        raise DataError(
+            source, f"q_lateral has dimensions {q_lateral.dims}, wanted [member,] time, reach"
+        )
     if q_lateral.sizes["reach"] != network.n_reaches:
         raise DataError(
             source,
@@ -199,17 +157,20 @@ def _checked_inflow(network: RiverNetwork, q_lateral: xr.Dataset | xr.DataArray)
     units = q_lateral.attrs.get("units", "m3 s-1")
     if units not in ("m3 s-1", "m3/s", "m^3/s", "m**3 s**-1"):
         raise DataError(source, f"q_lateral is in {units!r}, wanted 'm3 s-1'")
-    ordered = q_lateral.transpose("time", "reach")
+    if "member" not in q_lateral.dims:
+        q_lateral = q_lateral.drop_vars("member", errors="ignore").expand_dims("member")
+    ordered = q_lateral.transpose("time", "reach", "member")
     if "reach" in ordered.coords and not np.array_equal(
         ordered["reach"].values, np.arange(network.n_reaches)
     ):
         raise DataError(source, "coordinate reach does not count 0, 1, ... as the network does")
-    bad = ~(np.isfinite(ordered.values) & (ordered.values >= 0))
-    if bad.any():
-        step, reach = np.argwhere(bad)[0]
+    values = ordered.values
+    if values.size and not (values.min() >= 0 and values.max() < np.inf):
+        step, reach, member = np.argwhere(~(np.isfinite(values) & (values >= 0)))[0]
+        of = f" of member {member}" if ordered.sizes["member"] > 1 else ""
         raise DataError(
             source,
-            f"{network.reach_label(int(reach))}: q_lateral is {ordered.values[step, reach]} "
+            f"{network.reach_label(int(reach))}: q_lateral{of} is {values[step, reach, member]} "
             f"at {ordered['time'].values[step]}",
         )
     return ordered
@@ -230,6 +191,8 @@ def _step_seconds(times: NDArray[np.datetime64], wanted_s: float | None) -> floa
 
 @dataclass(frozen=True, slots=True)
 class _State:
+    """Discharge and storage (segment, member) in m3/s and m3."""
+
     outflow: Array
     storage_m3: Array
 
@@ -242,110 +205,109 @@ def _initial_state(
     initial: xr.Dataset | None,
 ) -> _State:
     """State to start from: that of an earlier run, or the steady flow under an inflow."""
-    if initial is not None:
-        found = tuple(initial.attrs.get(name) for name in ("network", "method", "step_s"))
-        wanted = network.fingerprint(), method.value, parts.step_s * parts.substeps
-        if found[:2] != wanted[:2] or not np.isclose(found[2] or 0.0, wanted[2], rtol=1e-9):
-            raise DataError("initial state", "is of another network, method or time step")
-        return _State(
-            initial["outflow_m3_s"].values.astype(np.float64),
-            initial["storage_m3"].values.astype(np.float64),
+    if initial is None:
+        local = lateral[0][parts.reach] * parts.share[:, None]
+        outflow = accumulate_rows(parts.downstream, local)
+        return _State(outflow, _steady(parts, method, outflow))
+    names = ("network", "method", "state_version", "step_s")
+    found = tuple(initial.attrs.get(name) for name in names)
+    wanted = network.fingerprint(), method.value, STATE_VERSION, parts.step_s * parts.substeps
+    if found[:3] != wanted[:3] or not np.isclose(found[3] or 0.0, wanted[3], rtol=1e-9):
+        raise DataError("initial state", "is of another network, method, time step or version")
+    read = [_by_member(initial[name]) for name in ("outflow_m3_s", "storage_m3")]
+    members = lateral.shape[2]
+    if read[0].shape[1] not in (1, members):
+        raise DataError(
+            "initial state", f"has {read[0].shape[1]} members, the inflow {members}: match them"
         )
-    outflow = accumulated(parts.downstream, lateral[parts.reach] * parts.share)
-    return _State(outflow, _STEADY[method](parts, outflow, _entering(parts, outflow)))
+    for values in read:
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise DataError("initial state", "holds water that is negative or not a number")
+    return _State(*(np.broadcast_to(v, (len(v), members)).copy() for v in read))
 
 
-def _entering(parts: Segments, outflow: Array) -> Array:
-    """Sum of the outflows that enter each segment."""
-    inside = parts.downstream >= 0
-    return np.bincount(
-        parts.downstream[inside], weights=outflow[inside], minlength=len(outflow)
-    ).astype(np.float64)
+def _by_member(values: xr.DataArray) -> Array:
+    if "member" not in values.dims:
+        values = values.expand_dims("member")
+    return np.asarray(values.transpose("segment", "member").values, np.float64)
 
 
-def _cunge_storage(parts: Segments, outflow: Array, inflow: Array) -> Array:
-    weight = steady_weights(parts.kc, parts.kd, (2.0 * inflow + outflow) / 3.0)
-    weighted = np.maximum(weight * inflow + (1.0 - weight) * outflow, 0.0)
-    return weighted**0.6 / parts.kc * parts.step_s
+def _steady(parts: Segments, method: RoutingMethod, outflow: Array) -> Array:
+    """Storage in m3 of steady flow."""
+    if method is RoutingMethod.MUSKINGUM_CUNGE:
+        inflow = entering(parts.downstream, outflow)
+        return np.asarray(steady_storage(parts.kc, parts.kd, inflow, outflow) * parts.step_s)
+    if method is RoutingMethod.KINEMATIC:
+        return np.asarray(outflow**0.6 / parts.kc[:, None] * parts.step_s)
+    weight, travel = parts.weight[:, None], parts.travel[:, None]
+    weighted = weight * entering(parts.downstream, outflow) + (1.0 - weight) * outflow
+    return np.asarray(travel * weighted * parts.step_s)
 
 
-def _kinematic_storage(parts: Segments, outflow: Array, _inflow: Array) -> Array:
-    return outflow**0.6 / parts.kc * parts.step_s
+def _total(values: Array) -> Array:
+    """Sum over all axes but the last, in parts: rounding grows with their number's logarithm."""
+    rows = values.reshape(-1, values.shape[-1])
+    while len(rows) > 1:
+        rows = np.add.reduceat(rows, np.arange(0, len(rows), 128))
+    return np.array(rows[0], np.float64)
 
 
-def _muskingum_storage(parts: Segments, outflow: Array, inflow: Array) -> Array:
-    weighted = parts.weight * inflow + (1.0 - parts.weight) * outflow
-    return parts.travel * weighted * parts.step_s
+def _rows(values: Array, start: int, lanes: int) -> Array:
+    """Members of a block, filled up to a row with channels that stay dry."""
+    rows = np.zeros((len(values), lanes))
+    part = values[:, start : start + lanes]
+    rows[:, : part.shape[1]] = part
+    return rows
 
 
-_Routed = tuple[Array, Array, Array, float]
+def _swept(
+    parts: Segments,
+    method: RoutingMethod,
+    lateral: Array,
+    state: _State,
+    wanted: NDArray[np.int64],
+    workers: int,
+) -> tuple[Array, _State, Array, float]:
+    """Discharge (time, wanted, member), state at the end, m3 that left, worst balance error."""
+    members = state.outflow.shape[1]
+    lanes = members if members < _FEW else LANES
+    column = np.full(len(parts.downstream), -1)
+    column[parts.last[wanted]] = np.arange(len(wanted))
+    tree = parts.branches, parts.downstream, column, parts.depth
+    linear = method is RoutingMethod.MUSKINGUM
+    channel = (parts.travel, parts.weight) if linear else (parts.kc, parts.kd)
+    discharge = np.empty((len(lateral), len(wanted), members))
+    before = _total(state.storage_m3)
+    outflow, storage = state.outflow, state.storage_m3
+    left = np.empty(members)
+    source = parts.reach, parts.share, lateral
 
+    def block(start: int) -> None:
+        """Route the members of one row, in place where they fill it."""
+        end = min(start + lanes, members)
+        whole = members == lanes
+        water, flow = (v if whole else _rows(v, start, lanes) for v in (storage, outflow))
+        water /= parts.step_s
+        gone = sweep(
+            method.scheme, tree, channel, (*source, start), parts.substeps, water, flow, discharge
+        )
+        water *= parts.step_s
+        left[start:end] = gone[: end - start]
+        if not whole:
+            storage[:, start:end] = water[:, : end - start]
+            outflow[:, start:end] = flow[:, : end - start]
 
-def _route_cunge(parts: Segments, lateral: Array, state: _State) -> _Routed:
-    storage, outflow = state.storage_m3 / parts.step_s, state.outflow.copy()
-    before = float(storage.sum())
-    discharge, left = sweep_cunge(
-        parts.downstream,
-        parts.reach,
-        parts.last,
-        parts.share,
-        parts.kc,
-        parts.kd,
-        lateral,
-        parts.substeps,
-        storage,
-        outflow,
-    )
-    came = float(lateral.sum()) * parts.substeps
-    missing = before + came - left - float(storage.sum())
-    return discharge, storage * parts.step_s, outflow, missing * parts.step_s
-
-
-def _route_kinematic(parts: Segments, lateral: Array, state: _State) -> _Routed:
-    storage, outflow = state.storage_m3 / parts.step_s, state.outflow.copy()
-    before = float(storage.sum())
-    discharge, left = sweep_kinematic(
-        parts.downstream,
-        parts.reach,
-        parts.last,
-        parts.share,
-        parts.kc,
-        lateral,
-        parts.substeps,
-        storage,
-        outflow,
-    )
-    came = float(lateral.sum()) * parts.substeps
-    missing = before + came - left - float(storage.sum())
-    return discharge, storage * parts.step_s, outflow, missing * parts.step_s
-
-
-def _route_muskingum(parts: Segments, lateral: Array, state: _State) -> _Routed:
-    outflow = state.outflow.copy()
-    discharge, left = sweep_muskingum(
-        parts.downstream,
-        parts.reach,
-        parts.last,
-        parts.share,
-        parts.travel,
-        parts.weight,
-        lateral,
-        parts.substeps,
-        outflow,
-    )
-    storage_m3 = _muskingum_storage(parts, outflow, _entering(parts, outflow))
-    came = (float(lateral.sum()) * parts.substeps - left) * parts.step_s
-    missing = float(state.storage_m3.sum()) + came - float(storage_m3.sum())
-    return discharge, storage_m3, outflow, missing
-
-
-_SWEEPS: dict[RoutingMethod, Callable[[Segments, Array, _State], _Routed]] = {
-    RoutingMethod.MUSKINGUM_CUNGE: _route_cunge,
-    RoutingMethod.MUSKINGUM: _route_muskingum,
-    RoutingMethod.KINEMATIC: _route_kinematic,
-}
-_STEADY: dict[RoutingMethod, Callable[[Segments, Array, Array], Array]] = {
-    RoutingMethod.MUSKINGUM_CUNGE: _cunge_storage,
-    RoutingMethod.MUSKINGUM: _muskingum_storage,
-    RoutingMethod.KINEMATIC: _kinematic_storage,
-}
+    starts = range(0, members, lanes)
+    if workers > 1 and len(starts) > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(block, starts))
+    else:
+        for start in starts:
+            block(start)
+    if linear:
+        storage = _steady(parts, method, outflow)
+    came = _total(lateral) * (parts.step_s * parts.substeps) + before
+    left *= parts.step_s
+    missing = came - left - _total(storage)
+    balance = missing / np.maximum(came, 1e-300)
+    return discharge, _State(outflow, storage), left, float(balance[np.abs(balance).argmax()])

@@ -11,6 +11,8 @@ from jinghu.grid.errors import ConfigError, DataError
 
 _SLICE_MM = 5.0  # net rain in one step of the stores; the curves are steep
 _DAY_S = 86400.0
+_KNOWN_SLICES = 16
+_UNITS_AT_ONCE = 64
 STORES = ("upper", "lower", "deep", "free", "surface", "interflow", "groundwater")
 
 
@@ -114,6 +116,7 @@ def run(
     stores_mm: NDArray[np.float64],
     step_s: float,
     params: RunoffParams,
+    evaporation_mm: NDArray[np.float64] | None = None,
 ) -> Runoff:
     """Run the model over a sequence of rain.
 
@@ -131,11 +134,14 @@ def run(
         Step.
     params
         Parameters.
+    evaporation_mm
+        (time,) evaporation of a pan in each step, taken times ``params.k``; by default
+        ``params.evaporation_mm_day`` all the time.
 
     Raises
     ------
     DataError
-        Where rain is missing or negative: names the unit.
+        Where rain or evaporation is missing or negative: names the unit or the step.
     """
     bad = ~(np.isfinite(rain_mm) & (rain_mm >= 0.0))
     if bad.any():
@@ -144,9 +150,17 @@ def run(
     if not np.isfinite(stores_mm).all():
         raise DataError("soil state", "holds a store that is not a number")
     steps = _DAY_S / step_s
+    if evaporation_mm is None:
+        evaporation_mm = np.full(len(rain_mm), params.evaporation_mm_day / steps)
+    elif len(evaporation_mm) != len(rain_mm):
+        raise DataError("evaporation", f"has {len(evaporation_mm)} steps, the rain {len(rain_mm)}")
+    wrong = ~(np.isfinite(evaporation_mm) & (evaporation_mm >= 0.0))
+    if wrong.any():
+        step = int(np.argmax(wrong))
+        raise DataError("evaporation", f"{evaporation_mm[step]} mm in step {step}")
     table = np.array(
         [
-            params.k * params.evaporation_mm_day / steps,
+            params.k,
             params.um_mm,
             params.lm_mm,
             params.dm_mm,
@@ -164,7 +178,8 @@ def run(
         ]
     )
     stores = np.array(stores_mm, np.float64)
-    runoff, evaporation = _run(np.ascontiguousarray(rain_mm, np.float64), stores, table)
+    pan = np.ascontiguousarray(evaporation_mm, np.float64)
+    runoff, evaporation = _run(np.ascontiguousarray(rain_mm, np.float64), pan, stores, table)
     return Runoff(runoff, evaporation, stores)
 
 
@@ -192,41 +207,53 @@ def soil_stores(dataset: xr.Dataset, cell_id: NDArray[np.int64]) -> NDArray[np.f
     return np.stack([dataset[name].values.astype(np.float64) for name in STORES], axis=1)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _run(
-    rain: NDArray[np.float64], stores: NDArray[np.float64], p: NDArray[np.float64]
+    rain: NDArray[np.float64],
+    pan: NDArray[np.float64],
+    stores: NDArray[np.float64],
+    p: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     n_steps, n_units = rain.shape
     runoff, evaporation = np.empty((n_steps, n_units)), np.empty((n_steps, n_units))
-    potential, im, cs, ci, cg = p[0], p[5], p[11], p[12], p[13]
-    for unit in range(n_units):
-        s = stores[unit]
+    im, cs, ci, cg = p[5], p[11], p[12], p[13]
+    shares = np.empty((_KNOWN_SLICES + 1, 2))
+    for count in range(1, _KNOWN_SLICES + 1):
+        shares[count] = _slice_shares(p[9], p[10], p[14] * count)
+    # Some units at a time: their rain lies side by side, their stores stay in the cache.
+    for first in range(0, n_units, _UNITS_AT_ONCE):
         for t in range(n_steps):
-            fallen = rain[t, unit]
-            evaporated = _evapotranspire(s, fallen, potential, p[2], p[6])
-            net = fallen - evaporated
-            surface, interflow, groundwater = 0.0, 0.0, 0.0
-            # Impervious ground holds nothing: it evaporates from the rain alone.
-            sealed = min(fallen, potential)
-            slices = max(1, int(np.ceil(net / _SLICE_MM)))
-            ki, kg = _slice_shares(p[9], p[10], p[14] * slices)
-            for _ in range(slices):
-                direct = 0.0
-                if net > 0.0:
-                    direct = _infiltrate(s, net / slices, p)
-                surface += direct
-                interflow += ki * s[3]
-                groundwater += kg * s[3]
-                s[3] *= 1.0 - ki - kg
-            s[4] += (1.0 - im) * surface + im * (fallen - sealed)
-            s[5] += (1.0 - im) * interflow
-            s[6] += (1.0 - im) * groundwater
-            out = (1.0 - cs) * s[4] + (1.0 - ci) * s[5] + (1.0 - cg) * s[6]
-            s[4] *= cs
-            s[5] *= ci
-            s[6] *= cg
-            runoff[t, unit] = out
-            evaporation[t, unit] = (1.0 - im) * evaporated + im * sealed
+            potential = p[0] * pan[t]
+            for unit in range(first, min(first + _UNITS_AT_ONCE, n_units)):
+                s = stores[unit]
+                fallen = rain[t, unit]
+                evaporated = _evapotranspire(s, fallen, potential, p[2], p[6])
+                net = fallen - evaporated
+                surface, interflow, groundwater = 0.0, 0.0, 0.0
+                # Impervious ground holds nothing: it evaporates from the rain alone.
+                sealed = min(fallen, potential)
+                slices = max(1, int(np.ceil(net / _SLICE_MM)))
+                if slices <= _KNOWN_SLICES:
+                    ki, kg = shares[slices, 0], shares[slices, 1]
+                else:
+                    ki, kg = _slice_shares(p[9], p[10], p[14] * slices)
+                for _ in range(slices):
+                    direct = 0.0
+                    if net > 0.0:
+                        direct = _infiltrate(s, net / slices, p)
+                    surface += direct
+                    interflow += ki * s[3]
+                    groundwater += kg * s[3]
+                    s[3] *= 1.0 - ki - kg
+                s[4] += (1.0 - im) * surface + im * (fallen - sealed)
+                s[5] += (1.0 - im) * interflow
+                s[6] += (1.0 - im) * groundwater
+                out = (1.0 - cs) * s[4] + (1.0 - ci) * s[5] + (1.0 - cg) * s[6]
+                s[4] *= cs
+                s[5] *= ci
+                s[6] *= cg
+                runoff[t, unit] = out
+                evaporation[t, unit] = (1.0 - im) * evaporated + im * sealed
     return runoff, evaporation
 
 

@@ -132,7 +132,7 @@ def test_a_state_that_does_not_fit_is_named(settings, tmp_path):
     save_state(own_store, cycle_name(TIME - STEP), first.state)
     outcome, degraded = run(kinematic, own_store, best, forecast)
     assert outcome.dataset.attrs["routing_method"] == "kinematic"
-    assert any("is of another method or time step" in line for line in degraded)
+    assert any("is of another method, time step or version" in line for line in degraded)
 
 
 def test_rain_that_was_not_observed_is_none_and_named(settings, store):

@@ -27,7 +27,7 @@ from jinghu.hydro.network import (
     write_network,
 )
 from jinghu.hydro.rivers import read_rivers
-from jinghu.hydro.routing import RoutingMethod
+from jinghu.hydro.routing import STATE_VERSION, RoutingMethod
 from jinghu.hydro.terrain import GENERATED, TERRAIN_VERSION, generate_terrain, read_dem
 from jinghu.stages import StageLog
 
@@ -206,9 +206,11 @@ def _state_before(
     if not same or state.channel.attrs.get("network") != basin.network.fingerprint():
         log.degrade(f"flood state of {soil[0]} is of another network: cold start")
         return None, start
-    known = state.channel.attrs.get("method"), state.channel.attrs.get("step_s")
-    if known != (method.value, float(step / np.timedelta64(1, "s"))):
-        log.degrade(f"flood state of {soil[0]} is of another method or time step: cold start")
+    known = tuple(state.channel.attrs.get(name) for name in ("method", "step_s", "state_version"))
+    if known != (method.value, float(step / np.timedelta64(1, "s")), STATE_VERSION):
+        log.degrade(
+            f"flood state of {soil[0]} is of another method, time step or version: cold start"
+        )
         return None, start
     return state, since
 

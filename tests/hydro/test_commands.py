@@ -56,6 +56,22 @@ def test_from_dem_to_hydrographs(network_file, tmp_path, method):
     assert 5.0 < flow.max() < 2.0 * n
 
 
+def test_members_from_file_to_file(network_file, tmp_path):
+    with xr.open_dataset(network_file) as network:
+        n = network.sizes["reach"]
+    with xr.open_dataset(write_inflow(tmp_path / "one.nc", n)) as one:
+        factors = xr.DataArray([1.0, 2.0, 4.0], dims="member", coords={"member": [1, 2, 3]})
+        (one["q_lateral"] * factors).to_dataset(name="q_lateral").to_netcdf(tmp_path / "in.nc")
+    out = tmp_path / "out.nc"
+    command = ["route", str(network_file), str(tmp_path / "in.nc"), "--out", str(out)]
+    app(args=command, standalone_mode=False)
+    with xr.open_dataset(out) as routed:
+        assert routed["river_discharge"].dims == ("member", "time", "reach")
+        assert list(routed["member"].values) == [1, 2, 3]
+        peaks = routed["river_discharge"].max(("time", "reach")).values
+    assert peaks[0] < peaks[1] < peaks[2]
+
+
 def test_wrong_files_and_methods_are_named(network_file, tmp_path):
     def run(*arguments):
         app(args=[*map(str, arguments)], standalone_mode=False)
