@@ -7,7 +7,7 @@ drowned (`jinghu.hydro.gates.gate_flow`); each step is implicit in the level and
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numba
 import numpy as np
@@ -52,6 +52,7 @@ class TidalGate(BaseModel):
     pond_level_m: tuple[Number, ...] = Field(min_length=2)
     pond_volume_m3: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...]
     pond_source: str = Field(min_length=1)
+    above_table: Literal["refuse", "linear"] = "refuse"
     tide: Tide
 
     @model_validator(mode="after")
@@ -211,7 +212,8 @@ def run_gate(
     )
     levels = found[0]
     lowest, highest = site.pond_level_m[0], site.pond_level_m[-1]
-    if levels.min() < lowest or levels.max() > highest:
+    refused = levels.max() > highest and site.above_table == "refuse"
+    if levels.min() < lowest or refused:
         worst = levels.min() if levels.min() < lowest else levels.max()
         raise DataError(
             site.name_zh,

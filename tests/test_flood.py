@@ -189,3 +189,11 @@ def test_without_a_network_the_cycle_goes_on(settings, store, tmp_path):
         assert any(line.startswith("no flood forecast: ") for line in degraded)
     with pytest.raises(DataError, match=r"none.geojson: No such file"):
         network_of(with_hydro(settings, rivers=tmp_path / "none.geojson"), store)
+
+
+def test_a_level_above_its_table_is_named(settings, store):
+    flood_of_floods = rain(settings, TIME + STEP, 30, 60.0, range(30))
+    outcome, degraded = run(settings, store, record(settings), flood_of_floods)
+    rows = {row["id"]: row for row in outcome.summary["reservoirs"]}
+    assert rows["changzhao"]["highest_m"] > 138.0
+    assert any("长诏水库: level" in d and "ends at 138 m" in d for d in degraded)

@@ -30,6 +30,7 @@ from jinghu.hydro.regulated import RegulatedState
 from jinghu.hydro.rivers import read_rivers
 from jinghu.hydro.routing import RoutingMethod
 from jinghu.hydro.terrain import GENERATED, TERRAIN_VERSION, generate_terrain, read_dem
+from jinghu.hydro.works import Works
 from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
 
@@ -109,6 +110,7 @@ def flood(
     )
     errors = [d.attrs["water_balance_error"] for d in (past, coming)]
     flows.attrs["water_balance_error"] = max(errors, key=abs)
+    _name_extrapolated(works, flows, log)
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
     every = max(1, round(settings.hydro.step_min * 60.0 / step_s))
@@ -117,6 +119,25 @@ def flood(
         _summary(network, gauges, flows),
         to_states(state, basin),
     )
+
+
+def _name_extrapolated(works: Works, flows: xr.Dataset, log: StageLog) -> None:
+    """Name pools whose level was continued above their tables."""
+    if works.gate is not None:
+        site, highest = works.gate.site, float(flows["pond_level"].max())
+        if highest > site.pond_level_m[-1]:
+            log.degrade(
+                f"{site.name_zh}: pond {highest:.2f} m continues its table, which ends at"
+                f" {site.pond_level_m[-1]:g} m"
+            )
+    for k, placed in enumerate(works.reservoirs):
+        top = placed.site.storage.level_m[-1]
+        highest = float(flows["reservoir_level"].values[:, k].max())
+        if highest > top:
+            log.degrade(
+                f"reservoir {placed.site.name_zh}: level {highest:.2f} m continues its table, which"
+                f" ends at {top:g} m"
+            )
 
 
 def params_of(settings: Settings) -> ModelParams:

@@ -79,6 +79,7 @@ def test_a_high_sea_holds_the_flood_back_until_it_falls(gate):
 
 
 def test_a_pond_out_of_its_table_is_refused_by_name(gate):
+    gate = gate.model_copy(update={"above_table": "refuse"})
     sea = np.full(100, 11.9)
     with pytest.raises(DataError, match=r"曹娥江大闸: the pond reaches .* outside its table"):
         run_gate(gate, np.full((100, 1), 9e4), gate.initial_volume_m3(), times(100), 360.0, sea)
