@@ -15,6 +15,7 @@ from jinghu.api import (
     problems,
     routes_cells,
     routes_cycles,
+    routes_dispatch,
     routes_flows,
     routes_frames,
     routes_health,
@@ -25,6 +26,7 @@ from jinghu.api import (
     routes_warnings,
 )
 from jinghu.api.deps import Context, utc_now
+from jinghu.api.dispatch_schemas import Dispatcher
 from jinghu.api.http import HeadersMiddleware
 from jinghu.configs.settings import Settings
 
@@ -36,6 +38,7 @@ _ROUTERS = (
     routes_point.router,
     routes_flows.router,
     routes_cells.router,
+    routes_dispatch.router,
     routes_warnings.router,
     routes_tasks.router,
     routes_map.router,
@@ -43,7 +46,11 @@ _ROUTERS = (
 )
 
 
-def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+def create_app(
+    settings: Settings,
+    clock: Callable[[], datetime] = utc_now,
+    dispatcher: Dispatcher | None = None,
+) -> FastAPI:
     """Make the service of one installation.
 
     Parameters
@@ -52,8 +59,10 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> F
         Of the installation; the store may still be empty.
     clock
         Where the time comes from, UTC.
+    dispatcher
+        Runs what-ifs of reservoirs; the service itself runs no science.
     """
-    context = Context(settings, clock)
+    context = Context(settings, clock, dispatcher)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

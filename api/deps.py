@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 from sqlalchemy import Connection, Engine
 
 from jinghu.api.cache import Lru
+from jinghu.api.dispatch_schemas import Dispatcher
 from jinghu.api.mapdata import city_map
 from jinghu.api.problems import ProblemError
 from jinghu.api.published import Published, hydro_part, open_published, rain_part
@@ -35,9 +36,16 @@ CYCLE_PATTERN = r"^\d{8}T\d{4}Z$"
 class Context:
     """One application's settings, store, database and caches; made once, passed to routes."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        dispatcher: Dispatcher | None = None,
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self.dispatcher = dispatcher
+        self.dispatching = Lock()
         self.store = Store(settings.store)
         self.spec: GridSpec = settings.grid.product()
         self.frames: Lru[tuple[str, ...], bytes] = Lru(_FRAME_BYTES, len)

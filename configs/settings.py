@@ -192,6 +192,14 @@ class HydroSettings(_Frozen):
     dem: ConfigPath | None = Field(None, description="GeoTIFF; generated terrain where absent")
     rivers: ConfigPath = CONFIGS / "shaoxing" / "rivers.geojson"
     gauges: ConfigPath = CONFIGS / "shaoxing" / "gauges.csv"
+    reservoirs: ConfigPath | None = Field(
+        CONFIGS / "shaoxing" / "reservoirs.yaml",
+        description="tables and release rules of reservoirs; none where null",
+    )
+    tidal_gate: ConfigPath | None = Field(
+        CONFIGS / "shaoxing" / "tidal_gate.yaml",
+        description="gate, pond and tide of the river's mouth; none where null",
+    )
     initial_wetness: float = Field(0.8, ge=0, le=1, description="of tension storage at cold start")
     horizon_h: float = Field(24.0, gt=0)
     step_min: int = Field(12, ge=1, description="of the published hydrographs")

@@ -1,6 +1,6 @@
 """From rain to hydrographs: runoff of the land, routed through the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +14,18 @@ from jinghu.grid.spec import GridSpec
 from jinghu.hydro import runoff
 from jinghu.hydro.gauges import PlacedGauge
 from jinghu.hydro.network import RiverNetwork, runoff_weights
-from jinghu.hydro.routing import RoutingMethod, final_state, route
+from jinghu.hydro.regulated import (
+    Clock,
+    Regulated,
+    RegulatedNetwork,
+    RegulatedState,
+    Schedule,
+    route_regulated,
+)
+from jinghu.hydro.routing import RoutingMethod
 from jinghu.hydro.runoff import RunoffParams
+from jinghu.hydro.works import Works, split
+from jinghu.hydro.works_products import works_products
 
 _M3_PER_MM_KM2 = 1000.0
 
@@ -44,32 +54,37 @@ class ModelParams:
 
 @dataclass(frozen=True, slots=True)
 class FloodState:
-    """Water on land and in channels at one time, for the next run."""
+    """Water on land, in channels and behind works at one time, for the next run."""
 
     soil: xr.Dataset
-    channel: xr.Dataset
+    rivers: RegulatedState
 
 
 @dataclass(frozen=True, slots=True)
 class Basin:
-    """A network and the rain cells that drain into it.
+    """A network with its works, and the rain cells that drain into it.
 
     Parameters
     ----------
-    network
-        The network.
+    rivers
+        Network, works, and the pieces between them.
     cell_id
         (unit,) rain cells of its runoff units.
     weights
         (reach, unit) km2.
     """
 
-    network: RiverNetwork
+    rivers: RegulatedNetwork
     cell_id: NDArray[np.int64]
     weights: csr_array
 
+    @property
+    def network(self) -> RiverNetwork:
+        """The whole network."""
+        return self.rivers.network
+
     @staticmethod
-    def of(network: RiverNetwork, spec: GridSpec) -> "Basin":
+    def of(network: RiverNetwork, spec: GridSpec, works: Works | None = None) -> "Basin":
         """Lay a network over the grid of the rain.
 
         Raises
@@ -82,7 +97,9 @@ class Basin:
             raise ConfigError("the river network and the grid of the rain do not overlap")
         units, column = np.unique(cell, return_inverse=True)
         shape = (network.n_reaches, len(units))
-        return Basin(network, units, csr_array((km2, (reach, column)), shape=shape))
+        works = works or Works()
+        rivers = RegulatedNetwork(network, works, split(network, works.reaches))
+        return Basin(rivers, units, csr_array((km2, (reach, column)), shape=shape))
 
 
 def simulate(
@@ -92,8 +109,10 @@ def simulate(
     gauges: Sequence[PlacedGauge],
     params: ModelParams,
     state: FloodState | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    outlook: xr.Dataset | None = None,
 ) -> tuple[xr.Dataset, FloodState]:
-    """Simulate runoff and flow.
+    """Simulate runoff, flow, and what reservoirs and the tidal gate make of it.
 
     Parameters
     ----------
@@ -110,21 +129,24 @@ def simulate(
         Parameters.
     state
         State at the start; a cold start otherwise.
+    schedules
+        Releases asked for in place of the rules, by the id of the reservoir.
+    outlook
+        Rain after the run, like ``rain``: downstream rules look ahead into it.
 
     Returns
     -------
     ``river_discharge(time, reach)``, ``gauge_discharge(time, gauge)``, ``water_level(time, gauge)``
-    with names and places, attributes ``terrain_source`` and ``water_balance_error``; and the state
-    at the end.
+    with names and places, what `jinghu.hydro.works_products` tells of works, attributes
+    ``terrain_source`` and ``water_balance_error``; and the state at the end.
 
     Raises
     ------
     DataError
         Where rain is missing or the state is of another network.
     """
-    check(rain, "rainfall_amount", dims=("time", "y", "x"))
+    amounts = _amounts(rain, basin)
     times = rain["time"].values
-    amounts = rain["rainfall_amount"].values.reshape(len(times), -1)[:, basin.cell_id]
     if state is None:
         stores = runoff.initial_stores(
             len(basin.cell_id),
@@ -134,49 +156,79 @@ def simulate(
         )
     else:
         stores = runoff.soil_stores(state.soil, basin.cell_id)
-    land = runoff.run(amounts.astype(np.float64), stores, step_s, params.runoff)
-    q_lateral = (basin.weights @ land.runoff_mm.T).T * (_M3_PER_MM_KM2 / step_s)
-    routed = route(
-        basin.network,
-        xr.DataArray(q_lateral, dims=("time", "reach"), coords={"time": times}),
-        method=params.method,
-        initial=None if state is None else state.channel,
-        step_s=step_s,
+    land = runoff.run(amounts, stores, step_s, params.runoff)
+    ahead = None
+    if outlook is not None and basin.rivers.works.reservoirs:
+        later = runoff.run(_amounts(outlook, basin), land.stores_mm, step_s, params.runoff)
+        ahead = _lateral(basin, later.runoff_mm, step_s)
+    routed = route_regulated(
+        basin.rivers,
+        _lateral(basin, land.runoff_mm, step_s),
+        Clock(times, step_s),
+        params.method,
+        None if state is None else state.rivers,
+        schedules,
+        ahead,
     )
-    flows = _flows(basin.network, routed, gauges)
+    flows = _flows(basin, routed, times, gauges, params.method)
     stored = [runoff.stored_mm(s, params.runoff).sum() for s in (stores, land.stores_mm)]
     came = float(amounts.sum(dtype=np.float64)) + stored[0]
     missing = came - land.evaporation_mm.sum() - land.runoff_mm.sum() - stored[1]
-    errors = (missing / max(came, 1e-300), routed.attrs["water_balance_error"])
+    errors = (missing / max(came, 1e-300), routed.balance_error)
     flows.attrs["water_balance_error"] = float(max(errors, key=abs))
     soil = runoff.soil_dataset(land.stores_mm, basin.cell_id)
-    return flows, FloodState(soil, final_state(routed))
+    return flows, FloodState(soil, routed.state)
 
 
-def _flows(network: RiverNetwork, routed: xr.Dataset, gauges: Sequence[PlacedGauge]) -> xr.Dataset:
-    """Hydrographs with names and places of reaches and gauges."""
+def _amounts(rain: xr.Dataset, basin: Basin) -> NDArray[np.float64]:
+    """Rain (time, unit) in mm of the units of a basin."""
+    check(rain, "rainfall_amount", dims=("time", "y", "x"))
+    values = rain["rainfall_amount"].values
+    return np.asarray(values.reshape(len(values), -1)[:, basin.cell_id], np.float64)
+
+
+def _lateral(basin: Basin, runoff_mm: NDArray[np.float64], step_s: float) -> NDArray[np.float64]:
+    """Lateral inflow (time, reach) in m3/s of runoff (time, unit)."""
+    return np.asarray((basin.weights @ runoff_mm.T).T * (_M3_PER_MM_KM2 / step_s))
+
+
+def _flows(
+    basin: Basin,
+    routed: Regulated,
+    times: NDArray[np.datetime64],
+    gauges: Sequence[PlacedGauge],
+    method: RoutingMethod,
+) -> xr.Dataset:
+    """Hydrographs with names and places of reaches and gauges, and the products of works."""
+    network = basin.network
     at = np.array([placed.reach for placed in gauges], np.int64)
-    discharge = routed["river_discharge"].values
+    discharge = routed.discharge_m3_s
     at_gauges = discharge[:, at]
     level = network.bed_m[at] + depth_m(network, at, at_gauges)
+    gate = basin.rivers.works.gate
+    if gate is not None and routed.gate is not None:  # the pond stands over the lower gauges
+        ponded = np.isin(at, gate.upstream)
+        level[:, ponded] = np.maximum(level[:, ponded], routed.gate.level_m)
     level_attrs = attrs("water_level") | {
-        "long_name": "water level of uniform flow above the bed of the terrain",
+        "long_name": "water level of uniform flow above the bed of the terrain, or of the pond",
         "vertical_datum": f"heights of the terrain: {network.terrain_source}",
     }
     flow_attrs = attrs("river_discharge")
-    return xr.Dataset(
+    flows = xr.Dataset(
         {
             "river_discharge": (("time", "reach"), discharge.astype(np.float32), flow_attrs),
             "gauge_discharge": (("time", "gauge"), at_gauges.astype(np.float32), flow_attrs),
             "water_level": (("time", "gauge"), level.astype(np.float32), level_attrs),
         },
-        coords={"time": routed["time"].values, **_places(network), **_gauges(gauges)},
+        coords={"time": times, **_places(network), **_gauges(gauges)},
         attrs={
             "terrain_source": network.terrain_source,
-            "routing_method": routed.attrs["method"],
-            "network": routed.attrs["network"],
+            "routing_method": method.value,
+            "network": network.fingerprint(),
         },
     )
+    built = works_products(basin.rivers.works, routed, times)
+    return flows.merge(built).assign_attrs(built.attrs)
 
 
 def depth_m(

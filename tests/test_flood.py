@@ -108,9 +108,12 @@ def test_the_next_cycle_goes_on_where_this_one_was(settings, tmp_path, steps):
     assert not any("cold" in line for line in degraded)
     common = np.intersect1d(first.dataset["time"].values, second.dataset["time"].values)
     assert len(common) == 241 - steps
-    np.testing.assert_array_equal(
+    # Exactly so but below reservoirs: means over steps fit the volume of each run.
+    np.testing.assert_allclose(
         second.dataset["river_discharge"].sel(time=common).values,
         first.dataset["river_discharge"].sel(time=common).values,
+        rtol=1e-2,
+        atol=0.01,
     )
 
 
@@ -125,7 +128,7 @@ def test_a_state_that_does_not_fit_is_named(settings, tmp_path):
     assert f"flood state of {cycle_name(old)} does not join the rain record: cold start" in degraded
     other = TIME - 5 * STEP
     channel = first.state["channel"].assign_attrs(network="another")
-    save_state(own_store, cycle_name(other), {"soil": first.state["soil"], "channel": channel})
+    save_state(own_store, cycle_name(other), first.state | {"channel": channel})
     _, degraded = run(settings, own_store, best, forecast)
     assert f"flood state of {cycle_name(other)} is of another network: cold start" in degraded
     kinematic = with_hydro(settings, method="kinematic")
@@ -186,3 +189,11 @@ def test_without_a_network_the_cycle_goes_on(settings, store, tmp_path):
         assert any(line.startswith("no flood forecast: ") for line in degraded)
     with pytest.raises(DataError, match=r"none.geojson: No such file"):
         network_of(with_hydro(settings, rivers=tmp_path / "none.geojson"), store)
+
+
+def test_a_level_above_its_table_is_named(settings, store):
+    flood_of_floods = rain(settings, TIME + STEP, 30, 60.0, range(30))
+    outcome, degraded = run(settings, store, record(settings), flood_of_floods)
+    rows = {row["id"]: row for row in outcome.summary["reservoirs"]}
+    assert rows["changzhao"]["highest_m"] > 138.0
+    assert any("长诏水库: level" in d and "ends at 138 m" in d for d in degraded)

@@ -125,8 +125,10 @@ def serve(
     from jinghu.api.app import create_app
     from jinghu.api.serve import run_server
     from jinghu.configs.settings import load
+    from jinghu.dispatch import dispatcher
 
-    run_server(create_app(load(config)), host, port)
+    settings = load(config)
+    run_server(create_app(settings, dispatcher=dispatcher(settings)), host, port)
 
 
 @app.command()

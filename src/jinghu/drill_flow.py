@@ -18,6 +18,7 @@ from jinghu.hydro.gauges import Gauge, PlacedGauge
 from jinghu.hydro.model import Basin, ModelParams, simulate
 from jinghu.hydro.network import RiverNetwork
 from jinghu.hydro.runoff import RunoffParams
+from jinghu.hydro.works import Works
 
 _TAG = 0x464C
 _FLOOD_M3S = 8.0  # bankfull discharge of 1 km2; a drill's own threshold, not a surveyed level
@@ -136,7 +137,12 @@ def _made_gauge(network: RiverNetwork, reach: int, number: int) -> PlacedGauge:
 
 
 def true_flows(
-    network: RiverNetwork, spec: GridSpec, amounts: xr.Dataset, watched: Watched, seed: int
+    network: RiverNetwork,
+    spec: GridSpec,
+    amounts: xr.Dataset,
+    watched: Watched,
+    seed: int,
+    works: Works | None = None,
 ) -> xr.Dataset:
     """Flows and stages of the truth.
 
@@ -152,16 +158,20 @@ def true_flows(
         Gauges and reservoirs.
     seed
         Draws what the forecast does not know.
+    works
+        Reservoirs and gate of the installation, operated as the forecast believes.
 
     Returns
     -------
-    What `jinghu.hydro.model.simulate` returns, and ``reservoir_level``, ``reservoir_outflow``
-    ``(time, reservoir)``, ``reach_flood_discharge(reach)`` in m3/s.
+    What `jinghu.hydro.model.simulate` returns of the rivers, and ``reservoir_level``,
+    ``reservoir_outflow`` ``(time, reservoir)``, ``reach_flood_discharge(reach)`` in m3/s.
     """
     channels, params = perturbed(network, ModelParams(), seed)
     times = amounts["time"].values
     step_s = float((times[1] - times[0]) / np.timedelta64(1, "s"))
-    flows, _ = simulate(Basin.of(channels, spec), amounts, step_s, watched.rivers, params)
+    flows, _ = simulate(Basin.of(channels, spec, works), amounts, step_s, watched.rivers, params)
+    if "reservoir" in flows.dims:  # those of the installation are not among the watched ones
+        flows = flows.drop_dims("reservoir")
     lakes = watched.reservoirs
     inflow = flows["river_discharge"].values[:, lakes.reach].astype(np.float64)
     level, outflow = fill(lakes, inflow, step_s)

@@ -33,6 +33,7 @@ from jinghu.radar.sites import load_sites
 from jinghu.report import city_box
 from jinghu.simulate import Frames
 from jinghu.simulate_gauges import make_gauges
+from jinghu.waterworks import works_of
 
 _RIVER_GAUGES = (30, 10)  # on rivers, at reservoirs
 _ANYWHERE = (119.9, 29.2, 121.2, 30.3)  # for gauges of a city without an outline
@@ -86,7 +87,8 @@ def make_truth(
     cell = product.cell_of_xy(network.x_m, network.y_m)
     inside = (cell >= 0) & (units.cell_county[cell] >= 0)
     watched = place_watched(network, known, inside, _RIVER_GAUGES, script.seed)
-    flows = true_flows(network, product, amounts, watched, script.seed)
+    works, _ = works_of(settings, network, known)
+    flows = true_flows(network, product, amounts, watched, script.seed, works)
     at = watched.reservoirs.reach
 
     def height_m(xy: NDArray[np.float64]) -> NDArray[np.float64]:

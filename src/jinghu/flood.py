@@ -26,10 +26,13 @@ from jinghu.hydro.network import (
     read_network,
     write_network,
 )
+from jinghu.hydro.regulated import RegulatedState
 from jinghu.hydro.rivers import read_rivers
 from jinghu.hydro.routing import STATE_VERSION, RoutingMethod
 from jinghu.hydro.terrain import GENERATED, TERRAIN_VERSION, generate_terrain, read_dem
+from jinghu.hydro.works import Works
 from jinghu.stages import StageLog
+from jinghu.waterworks import works_of
 
 _MISSING_SHARE = 0.05
 
@@ -79,22 +82,24 @@ def flood(
     try:
         network = network_of(settings, store)
         gauges, lost = place_gauges(read_gauges(settings.hydro.gauges), network)
-        basin = Basin.of(network, settings.grid.product())
+        works, poor = works_of(settings, network, gauges)
+        basin = Basin.of(network, settings.grid.product(), works)
     except (DataError, ConfigError) as error:
         log.degrade(f"no flood forecast: {error}")
         return FloodOutcome(None, {"reaches": 0, "gauges": [], "error": str(error)}, {})
-    for line in lost:
+    for line in (*lost, *poor):
         log.degrade(line)
-    params = ModelParams(
-        method=RoutingMethod(settings.hydro.method),
-        initial_wetness=settings.hydro.initial_wetness,
-    )
+    params = params_of(settings)
     before, since = _state_before(best, time, store, basin, params.method, log)
     observed = _known(best.sel(time=best["time"] > since), basin, log)
     step_s = float(np.diff(best["time"].values[:2])[0] / np.timedelta64(1, "s"))
-    past, state = simulate(basin, observed, step_s, gauges, params, before)
-    rain = _to_horizon(forecast, to_numpy(time), step_s, settings.hydro.horizon_h)
-    coming, _ = simulate(basin, rain, step_s, gauges, params, state)
+    rain = to_horizon(forecast, to_numpy(time), step_s, settings.hydro.horizon_h)
+    try:
+        past, state = simulate(basin, observed, step_s, gauges, params, before, outlook=rain)
+        coming, _ = simulate(basin, rain, step_s, gauges, params, state)
+    except (DataError, ConfigError) as error:  # a pool left its tables, a rule names no gauge
+        log.degrade(f"no flood forecast: {error}")
+        return FloodOutcome(None, {"reaches": 0, "gauges": [], "error": str(error)}, {})
     flows = xr.concat(
         [past.isel(time=[-1]), coming],
         "time",
@@ -105,13 +110,41 @@ def flood(
     )
     errors = [d.attrs["water_balance_error"] for d in (past, coming)]
     flows.attrs["water_balance_error"] = max(errors, key=abs)
+    _name_extrapolated(works, flows, log)
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
     every = max(1, round(settings.hydro.step_min * 60.0 / step_s))
     return FloodOutcome(
         flows.isel(time=slice(None, None, every)),
         _summary(network, gauges, flows),
-        {"soil": state.soil, "channel": state.channel},
+        to_states(state, basin),
+    )
+
+
+def _name_extrapolated(works: Works, flows: xr.Dataset, log: StageLog) -> None:
+    """Name pools whose level was continued above their tables."""
+    if works.gate is not None:
+        site, highest = works.gate.site, float(flows["pond_level"].max())
+        if highest > site.pond_level_m[-1]:
+            log.degrade(
+                f"{site.name_zh}: pond {highest:.2f} m continues its table, which ends at"
+                f" {site.pond_level_m[-1]:g} m"
+            )
+    for k, placed in enumerate(works.reservoirs):
+        top = placed.site.storage.level_m[-1]
+        highest = float(flows["reservoir_level"].values[:, k].max())
+        if highest > top:
+            log.degrade(
+                f"reservoir {placed.site.name_zh}: level {highest:.2f} m continues its table, which"
+                f" ends at {top:g} m"
+            )
+
+
+def params_of(settings: Settings) -> ModelParams:
+    """Parameters of the flood model."""
+    return ModelParams(
+        method=RoutingMethod(settings.hydro.method),
+        initial_wetness=settings.hydro.initial_wetness,
     )
 
 
@@ -192,27 +225,61 @@ def _state_before(
     times = best["time"].values
     step = times[1] - times[0]
     start = times[0] - step
-    soil = load_state(store, cycle_name(time), "soil", report=log.degrade)
-    channel = load_state(store, cycle_name(time), "channel", report=log.degrade)
-    if soil is None or channel is None or soil[0] != channel[0]:
+    found = load_flood_state(store, cycle_name(time), basin, log)
+    if found is None:
         log.degrade("flood model starts cold: soil and channels are guessed a day ago")
+        if basin.rivers.works.reservoirs:
+            log.degrade("reservoirs start at their flood-limit levels: no observed level is read")
         return None, start
-    since = to_numpy(parse_cycle_name(soil[0]))
-    state = FloodState(soil[1], channel[1])
+    cycle, state = found
+    since = to_numpy(parse_cycle_name(cycle))
     if since < start or (since - start) % step or since >= times[-1]:
-        log.degrade(f"flood state of {soil[0]} does not join the rain record: cold start")
+        log.degrade(f"flood state of {cycle} does not join the rain record: cold start")
         return None, start
-    same = np.array_equal(state.soil["cell_id"].values, basin.cell_id)
-    if not same or state.channel.attrs.get("network") != basin.network.fingerprint():
-        log.degrade(f"flood state of {soil[0]} is of another network: cold start")
+    pieces = zip(basin.rivers.pieces, state.rivers.channels, strict=True)
+    same = all(c.attrs.get("network") == p.network.fingerprint() for p, c in pieces)
+    if not same or not np.array_equal(state.soil["cell_id"].values, basin.cell_id):
+        log.degrade(f"flood state of {cycle} is of another network: cold start")
         return None, start
-    known = tuple(state.channel.attrs.get(name) for name in ("method", "step_s", "state_version"))
-    if known != (method.value, float(step / np.timedelta64(1, "s")), STATE_VERSION):
+    wanted = (method.value, float(step / np.timedelta64(1, "s")), STATE_VERSION)
+    names = ("method", "step_s", "state_version")
+    if any(tuple(c.attrs.get(n) for n in names) != wanted for c in state.rivers.channels):
         log.degrade(
-            f"flood state of {soil[0]} is of another method, time step or version: cold start"
+            f"flood state of {cycle} is of another method, time step or version: cold start"
         )
         return None, start
     return state, since
+
+
+def state_names(basin: Basin) -> tuple[str, ...]:
+    """Names of the states of the channels, piece by piece."""
+    ids = basin.rivers.works.ids
+    fills = (piece.fills for piece in basin.rivers.pieces)
+    return tuple("channel" if work < 0 else f"channel-{ids[work]}" for work in fills)
+
+
+def to_states(state: FloodState, basin: Basin) -> dict[str, xr.Dataset]:
+    """State of the flood model as files of the store."""
+    channels = zip(state_names(basin), state.rivers.channels, strict=True)
+    return {"soil": state.soil, "works": state.rivers.works, **dict(channels)}
+
+
+def load_flood_state(
+    store: Store, before: str, basin: Basin, log: StageLog
+) -> tuple[str, FloodState] | None:
+    """Newest whole state of a cycle earlier than ``before``, with its cycle.
+
+    Where the works are others than they were, there is none that fits.
+    """
+    names = ("soil", "works", *state_names(basin))
+    found = [load_state(store, before, name, report=log.degrade) for name in names]
+    whole = [one for one in found if one is not None]
+    if len(whole) < len(names) or len({cycle for cycle, _ in whole}) > 1:
+        return None
+    soil, works, *channels = (dataset for _, dataset in whole)
+    if tuple(map(str, works["work_id"].values)) != basin.rivers.works.ids:
+        return None
+    return whole[0][0], FloodState(soil, RegulatedState(tuple(channels), works))
 
 
 def _known(rain: xr.Dataset, basin: Basin, log: StageLog) -> xr.Dataset:
@@ -229,7 +296,7 @@ def _known(rain: xr.Dataset, basin: Basin, log: StageLog) -> xr.Dataset:
     return rain.assign(rainfall_amount=(("time", "y", "x"), known, attrs("rainfall_amount")))
 
 
-def _to_horizon(
+def to_horizon(
     forecast: xr.Dataset, time: np.datetime64, step_s: float, horizon_h: float
 ) -> xr.Dataset:
     """Forecast rain, then none up to the horizon."""
@@ -272,6 +339,34 @@ def _summary(
     return {
         "reaches": network.n_reaches,
         "gauges": rows,
+        "reservoirs": _reservoirs(flows),
         "terrain": network.terrain_source,
         "balance_error": flows.attrs["water_balance_error"],
     }
+
+
+def _reservoirs(flows: xr.Dataset) -> list[dict[str, object]]:
+    """Levels and flows of each reservoir now and at the highest."""
+    if "reservoir" not in flows.dims:
+        return []
+    rows: list[dict[str, object]] = []
+    for k in range(flows.sizes["reservoir"]):
+        one = flows.isel(reservoir=k)
+        level = one["reservoir_level"].values
+        outflow = (one["reservoir_release"] + one["reservoir_spill"]).values
+        top = int(level.argmax())
+        rows.append(
+            {
+                "id": str(one["reservoir_id"].item()),
+                "name_zh": str(one["reservoir_name_zh"].item()),
+                "level_m": round(float(level[0]), 2),
+                "flood_limit_m": round(float(one["reservoir_flood_limit"][0]), 2),
+                "highest_m": round(float(level[top]), 2),
+                "highest_time": f"{one['time'].values[top].astype('datetime64[s]')!s}Z",
+                "peak_inflow_m3s": round(float(one["reservoir_inflow"].max()), 1),
+                "peak_outflow_m3s": round(float(outflow.max()), 1),
+                "free_storage_m3": round(float(one["reservoir_free_storage"][0])),
+                "rule": str(one["reservoir_rule"][0].item()),
+            }
+        )
+    return rows

@@ -95,7 +95,7 @@ def test_chance_is_taken_off_and_large_scales_are_worth_their_details():
 def test_skill_goes_to_the_long_run_with_lead():
     now, climate = np.array([0.9]), np.array([0.4])
     assert model_skill(now, climate, 0.0, PARAMS) == pytest.approx(0.9)
-    assert model_skill(now, climate, 48.0, PARAMS) == pytest.approx(0.4 + 0.5 / np.e)
+    assert model_skill(now, climate, 48.0, PARAMS) == pytest.approx(0.4 + 0.5 * np.exp(-1.0))
     assert model_skill(np.zeros(1), climate, 0.1, PARAMS) == 0.0
 
 
@@ -107,7 +107,7 @@ def test_state_keeps_what_was_measured_and_fades_to_the_long_run():
     np.testing.assert_allclose(first["skill"], [0.9, 0.6, 0.1])
     nothing = skill_state(np.full(3, np.nan), KM, LATER, first, PARAMS)
     climate = PARAMS.climate_of(KM)
-    wanted = climate + (np.array([0.9, 0.6, 0.1]) - climate) / np.e
+    wanted = climate + (np.array([0.9, 0.6, 0.1]) - climate) * np.exp(-1.0)
     np.testing.assert_allclose(nothing["skill"], wanted)
     joined = skill_state(np.full(3, 0.5), KM, T, first, PARAMS)
     np.testing.assert_allclose(joined["skill"], [0.7, 0.55, 0.3])

@@ -1,0 +1,116 @@
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from jinghu.api.dispatch_schemas import DispatchAnswer
+from jinghu.grid.errors import ConfigError, DataError
+
+ASKED = {
+    "schedules": [
+        {"reservoir": "changzhao", "releases": [{"since": "2019-08-09T16:30:00Z", "m3_s": 200}]}
+    ]
+}
+
+
+def answer(request):
+    return DispatchAnswer(
+        cycle="20190809T1630Z",
+        time=datetime(2019, 8, 9, 16, 30, tzinfo=UTC),
+        times=[],
+        members=len(request.schedules),
+        terrain_source="generated",
+        terrain_generated=True,
+        rule_names={},
+        reservoirs=[],
+        gauges=[],
+        proposal=None,
+        degradations=[],
+        seconds=0.1,
+    )
+
+
+@pytest.fixture
+def offered(client):
+    """The client of a service that offers what-ifs, and the way to set what runs them."""
+    context = client.app.state.context
+
+    def set_runner(run):
+        context.dispatcher = run
+
+    set_runner(answer)
+    return client, set_runner
+
+
+def test_what_is_asked_reaches_the_runner(offered):
+    client, _ = offered
+    found = client.post("/api/v1/dispatch", json=ASKED)
+    assert found.status_code == 200
+    assert found.json()["members"] == 1
+    assert found.headers["cache-control"] == "no-store"
+
+
+def test_a_service_without_a_runner_says_so(client):
+    found = client.post("/api/v1/dispatch", json={})
+    assert found.status_code == 503
+    assert found.json()["detail"] == "what-if runs are not offered by this service"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"schedules": [{"reservoir": "changzhao", "releases": []}]},
+        {"schedules": [{"reservoir": "../x", "releases": [{"since": "2019-01-01T00:00Z",
+                                                          "m3_s": 1}]}]},
+        {"schedules": [{"reservoir": "a", "releases": [{"since": "2019-01-01T00:00Z",
+                                                       "m3_s": -1}]}]},
+        {"schedules": [{"reservoir": "a", "releases": [{"since": "2019-01-01T00:00", "m3_s": 1}]}]},
+        {"cycle": "yesterday"},
+        {"propose": {"controls": []}},
+        {"wish": 1},
+    ],
+)  # fmt: skip
+def test_wrong_bodies_are_problems(offered, body):
+    client, _ = offered
+    found = client.post("/api/v1/dispatch", json=body)
+    assert found.status_code == 422
+    assert found.headers["content-type"] == "application/problem+json"
+
+
+def test_errors_of_the_runner_are_problems(offered):
+    client, set_runner = offered
+    for error, status in ((ConfigError("no reservoir x"), 422), (DataError("c", "gone"), 404)):
+
+        def fail(_, error=error):
+            raise error
+
+        set_runner(fail)
+        found = client.post("/api/v1/dispatch", json=ASKED)
+        assert found.status_code == status
+        assert str(error) in found.json()["detail"]
+    set_runner(answer)
+    assert client.post("/api/v1/dispatch", json=ASKED).status_code == 200  # let go after errors
+
+
+def test_one_runs_at_a_time(offered):
+    client, set_runner = offered
+    running, end = threading.Event(), threading.Event()
+
+    def slow(request):
+        running.set()
+        end.wait(20)
+        return answer(request)
+
+    set_runner(slow)
+    found = []
+    first = threading.Thread(
+        target=lambda: found.append(client.post("/api/v1/dispatch", json=ASKED).status_code)
+    )
+    first.start()
+    running.wait(20)
+    second = client.post("/api/v1/dispatch", json=ASKED)
+    end.set()
+    first.join()
+    assert found == [200]
+    assert second.status_code == 503
+    assert "another what-if is running" in second.json()["detail"]

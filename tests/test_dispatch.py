@@ -1,0 +1,171 @@
+"""What-if on the small days of `test_flood`: a store with a cycle, its state and members."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import numpy as np
+import pytest
+import xarray as xr
+from rich.console import Console
+
+from jinghu.api.dispatch_schemas import DispatchRequest
+from jinghu.configs.settings import CitySettings, InputSettings, Settings
+from jinghu.dispatch import what_if
+from jinghu.flood import flood
+from jinghu.grid.errors import ConfigError, DataError
+from jinghu.grid.fields import attrs
+from jinghu.grid.states import save_state
+from jinghu.grid.store import Store
+from jinghu.grid.times import cycle_name, to_numpy
+from jinghu.stages import StageLog
+
+TIME = datetime(2019, 8, 9, 16, 30, tzinfo=UTC)
+STEP = timedelta(minutes=6)
+CYCLE = cycle_name(TIME)
+LEADS = 30
+
+
+def rates(settings, mm_h):
+    """A storm of an hour and a half on the product grid: (lead, y, x)."""
+    spec = settings.grid.product()
+    found = np.zeros((LEADS + 1, *spec.shape), np.float32)
+    found[1:16] = mm_h
+    return found
+
+
+def amounts(settings, first, values):
+    times = np.array([to_numpy(first + k * STEP) for k in range(len(values))])
+    spec = settings.grid.product()
+    return xr.Dataset(
+        {"rainfall_amount": (("time", "y", "x"), values, attrs("rainfall_amount"))},
+        coords={"time": times, **spec.coords()},
+    )
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """An installation after one cycle: 4 mm in each of the last 20 steps, a storm to come."""
+    root = tmp_path_factory.mktemp("dispatch")
+    found = Settings(
+        name="test",
+        city=CitySettings(
+            name_zh="绍兴市", name_en="Shaoxing", code="330600", boundaries=root / "none.geojson"
+        ),
+        store=root / "store",
+        inputs=InputSettings(radar=root),
+    )
+    store = Store(found.store).create()
+    past = np.zeros((240, *found.grid.product().shape), np.float32)
+    past[220:] = 4.0
+    best = amounts(found, TIME - 239 * STEP, past)
+    storm = rates(found, 30.0)
+    forecast = amounts(found, TIME + STEP, 0.5 * (storm[1:] + storm[:-1]) / 10)
+    outcome = flood(best, forecast, TIME, store, found, StageLog(Console(file=StringIO())))
+    assert outcome.dataset is not None
+    save_state(store, CYCLE, outcome.state)
+    dims = ("lead_time", "y", "x")
+    rain = attrs("rainfall_rate")
+    with store.publish(CYCLE, "fast") as part:
+        part.dataset("products.zarr", xr.Dataset({"rainfall_rate": (dims, storm, rain)}))
+        part.dataset("hydro.zarr", outcome.dataset)
+        part.manifest(time="2019-08-09T16:30:00Z")
+    members = np.stack([rates(found, mm) for mm in (10.0, 30.0, 60.0)])
+    with store.publish(CYCLE, "full") as part:
+        part.dataset("products.zarr", xr.Dataset({"rainfall_rate": (dims, storm, rain)}))
+        values = (("member", *dims), members, rain)
+        part.dataset("members.zarr", xr.Dataset({"rainfall_rate": values}))
+        part.manifest(time="2019-08-09T16:30:00Z")
+    return found
+
+
+def ask(settings, **body):
+    return what_if(DispatchRequest.model_validate(body), settings)
+
+
+def outcome_of(answer, name):
+    return next(r for r in answer.reservoirs if r.id == name)
+
+
+def gauge_of(answer, name):
+    return next(g for g in answer.gauges if g.name_zh == name)
+
+
+def test_what_is_held_back_fills_the_pool_and_spares_the_river(settings):
+    releases = [{"since": "2019-08-09T16:30Z", "m3_s": 20.0}]
+    answer = ask(
+        settings, members=False, schedules=[{"reservoir": "changzhao", "releases": releases}]
+    )
+    assert (answer.cycle, answer.members, answer.terrain_generated) == (CYCLE, 0, True)
+    pool = outcome_of(answer, "changzhao")
+    assert pool.level_m.median[-1] > pool.level_before_m[-1] + 1.0
+    assert pool.rule[-1] == "schedule"
+    assert answer.rule_names["schedule"] == "给定下泄过程"
+    assert pool.level_m.low == pool.level_m.median == pool.level_m.high
+    below, beside = gauge_of(answer, "新昌"), gauge_of(answer, "澄潭")
+    assert below.discharge_m3_s.median[-1] < below.discharge_before_m3_s[-1] - 50
+    assert beside.discharge_m3_s.median == beside.discharge_before_m3_s
+    assert len(answer.times) == 120
+
+
+def test_without_a_wish_nothing_changes_and_the_cycle_is_met_again(settings):
+    answer = ask(settings, members=False)
+    published = Store(settings.store).part(CYCLE, "fast").open("hydro.zarr")
+    for pool in answer.reservoirs:
+        assert pool.level_m.median == pool.level_before_m
+    k = list(published["reservoir_id"].values).index("qincun")
+    known = published["reservoir_level"].values[:, k]
+    times = [np.datetime64(t.replace(tzinfo=None), "ns") for t in answer.times]
+    both, here, there = np.intersect1d(times, published["time"].values, return_indices=True)
+    if len(both):
+        found = np.array(outcome_of(answer, "qincun").level_m.median)[here]
+        np.testing.assert_allclose(found, known[there], atol=2e-3)
+
+
+def test_members_spread_and_constraints_hold(settings):
+    answer = ask(
+        settings,
+        constraints=[
+            {"reservoir": "qincun", "max_release_m3_s": 40.0},
+            {"reservoir": "tangpu", "aim_level_m": 29.5, "aim_hours": 6},
+        ],
+    )
+    assert answer.members == 3
+    held = outcome_of(answer, "qincun")
+    assert max(held.outflow_m3_s.high) <= 40.0 + 1e-6
+    assert "asked-max" in held.rule
+    assert held.level_m.low[-1] < held.level_m.median[-1] < held.level_m.high[-1]
+    lowered = outcome_of(answer, "tangpu")
+    assert lowered.level_m.median[-1] < lowered.level_before_m[-1] - 0.3
+
+
+def test_a_proposal_is_no_worse_than_the_rules_and_says_what_binds(settings):
+    controls = [{"gauge": "嵊州", "safe_m3_s": 2000.0}]
+    answer = ask(settings, members=False, propose={"controls": controls})
+    plan = answer.proposal
+    assert {p.reservoir for p in plan.reservoirs} == {"changzhao", "nanshan"}
+    assert plan.simulated_share <= plan.share_before * 1.001
+    assert plan.worst_share == pytest.approx(plan.simulated_share, rel=0.05)
+    assert any("downstream 嵊州" in names for p in plan.reservoirs for names in p.binding)
+    assert all(len(p.releases.values) == len(p.binding) == 8 for p in plan.reservoirs)
+
+
+def test_wrong_wishes_are_named(settings):
+    since = [{"since": "2019-08-09T16:30Z", "m3_s": 1.0}]
+    for body, cause in (
+        ({"schedules": [{"reservoir": "west-lake", "releases": since}]}, "no reservoir west-lake"),
+        ({"constraints": [{"reservoir": "nowhere"}]}, "no reservoir nowhere"),
+        ({"propose": {"controls": [{"gauge": "杭州", "safe_m3_s": 1}]}}, "no gauge 杭州"),
+        ({"propose": {"controls": [{"gauge": "澄潭", "safe_m3_s": 1}]}}, "no reservoir lies above"),
+        ({"schedules": [{"reservoir": "qincun", "releases": since * 2}]}, "times must ascend"),
+    ):
+        with pytest.raises(ConfigError, match=cause):
+            ask(settings, members=False, **body)
+    with pytest.raises(DataError, match="cycle 20190809T1624Z: is not published"):
+        ask(settings, cycle="20190809T1624Z")
+    later = [{"since": "2019-08-09T20:30Z", "m3_s": 1.0}]
+    with pytest.raises(DataError, match="without the rules the release of every step"):
+        ask(
+            settings,
+            members=False,
+            schedules=[{"reservoir": "qincun", "releases": later, "rules_hold": False}],
+        )
