@@ -63,6 +63,13 @@ def bandpass(shape: tuple[int, int], levels: int) -> NDArray[np.float32]:
     return np.asarray(weights, np.float32)
 
 
+def wavelengths(shape: tuple[int, int], levels: int, cell_km: float) -> NDArray[np.float64]:
+    """Wavelengths (levels,) in km in the middle of the levels."""
+    ratio = (0.5 * max(shape)) ** (1.0 / levels)
+    edges = ratio ** np.arange(levels + 1)
+    return np.asarray(max(shape) * cell_km / (0.5 * (edges[:-1] + edges[1:])))
+
+
 def decompose(field: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Levels (levels, y, x) of a field (y, x); their sum is the field."""
     spectrum = np.asarray(fft.rfft2(field.astype(np.float32)))

@@ -8,7 +8,13 @@ from scipy import fft
 
 from jinghu.grid.advection import advect
 from jinghu.nowcast import autoregression
-from jinghu.nowcast.cascade import bandpass, level_count, level_covariances, pack
+from jinghu.nowcast.cascade import (
+    bandpass,
+    level_count,
+    level_covariances,
+    pack,
+    wavelengths,
+)
 from jinghu.nowcast.member_noise import NoiseModel, noise_model
 from jinghu.nowcast.noise import noise_filter
 from jinghu.nowcast.raining import distribution
@@ -149,7 +155,7 @@ def scales_of(
     covariances = [level_covariances(spectra[0], s, weights, shape) for s in spectra]
     variances = [level_covariances(s, s, weights, shape) for s in spectra]
     gamma = _correlations(
-        covariances, variances, _scales_km(shape, levels, params.cell_km), params.step_min
+        covariances, variances, wavelengths(shape, levels, params.cell_km), params.step_min
     )
     phi = autoregression.yule_walker(gamma)
     deviation = np.sqrt(variances[0])
@@ -173,13 +179,6 @@ def _transform_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     """Next sizes that transform fast, so that a prime one does not slow a cycle down."""
     ny, nx = (int(fft.next_fast_len(n, real=True)) for n in shape)
     return ny, nx
-
-
-def _scales_km(shape: tuple[int, int], levels: int, cell_km: float) -> NDArray[np.float64]:
-    """Wavelengths in the middle of the levels."""
-    ratio = (0.5 * max(shape)) ** (1.0 / levels)
-    edges = ratio ** np.arange(levels + 1)
-    return np.asarray(max(shape) * cell_km / (0.5 * (edges[:-1] + edges[1:])))
 
 
 def _correlations(

@@ -30,16 +30,34 @@ def nowcast(
     cells: Annotated[
         Path | None, typer.Option(help="Also storm cells and their tracks: GeoJSON to write.")
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="NetCDF of a numerical model's rain to blend with, to 6-12 h ahead."),
+    ] = None,
+    model_state: Annotated[
+        Path | None, typer.Option(help="What the model was worth lately: read, then written.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Nowcast any sequence of rain rates."""
     from jinghu.nowcast_commands import NowcastRequest, nowcast_file
 
-    summary = nowcast_file(
-        NowcastRequest(
-            source, out, method, engine, leads, step, members, seed, workers, arrival, cells
-        )
+    request = NowcastRequest(
+        source=source,
+        out=out,
+        method=method,
+        engine=engine,
+        leads=leads,
+        step_min=step,
+        members=members,
+        seed=seed,
+        workers=workers,
+        arrival_mm_h=arrival,
+        cells=cells,
+        model=model,
+        model_state=model_state,
     )
+    summary = nowcast_file(request)
     if as_json:
         _emit(summary)
 

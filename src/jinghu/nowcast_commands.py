@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jinghu.blend_commands import blend_with_file
 from jinghu.commands import write_netcdf
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.spec import GridSpec
@@ -41,6 +42,8 @@ class NowcastRequest:
     workers: int = 2
     arrival_mm_h: float | None = None
     cells: Path | None = None
+    model: Path | None = None
+    model_state: Path | None = None
 
     def ensemble(self, method: Method) -> Members | None:
         """Members that the method makes; asked of another one, they are refused."""
@@ -61,6 +64,8 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         method, engine = Method(request.method), Engine(request.engine)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    if request.model_state is not None and request.model is None:
+        raise ConfigError("--model-state is asked for without --model")
     start = time.perf_counter()
     found, named = read_rain(request.source)
     step = None
@@ -82,13 +87,18 @@ def nowcast_file(request: NowcastRequest) -> dict[str, Any]:
         )
     except DataError as error:
         raise DataError(request.source, str(error)) from None
+    told: dict[str, Any] = {}
+    about_model: tuple[str, ...] = ()
+    if request.model is not None:
+        out, told, about_model = blend_with_file(
+            out, rain, method, request.model, request.model_state
+        )
     if request.arrival_mm_h is not None:
         out = out.merge(first_arrival(out["rainfall_rate"], request.arrival_mm_h))
     done = time.perf_counter()
-    told: dict[str, Any] = {}
     if request.cells is not None:
         told["cells"] = _cells_file(rain, request.source, request.cells)
-    degradations = _names(named, *mended, about_motion, out)
+    degradations = _names(named, *mended, about_motion, out, *about_model)
     written = out.assign_attrs(degradation="; ".join(degradations)) if degradations else out
     write_netcdf(written, request.out)
     return {

@@ -32,29 +32,34 @@ def read_rain(source: Path) -> tuple[xr.Dataset, str]:
     DataError
         Names the file and why it was refused.
     """
+    opened = open_file(source)
+    if "rainfall_rate" not in opened and _holds_reflectivity(opened):
+        raise DataError(source, "holds reflectivity in dBZ, wanted rainfall_rate in mm h-1")
+    try:
+        rain = in_mm_h(opened)
+        check(rain, "rainfall_rate", dims=("time", "y", "x"))
+    except ConfigError as error:
+        raise DataError(source, str(error)) from None
+    return in_utc(rain, source)
+
+
+def open_file(source: Path) -> xr.Dataset:
+    """Content of a NetCDF file or of a Zarr folder, loaded; DataError where it cannot be read."""
     try:
         # A folder is Zarr, with its metadata consolidated or not.
         zarr = source.is_dir()
         with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
-            opened = found.load()
+            return found.load()
     except (OSError, ValueError, KeyError) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
-    if "rainfall_rate" not in opened and _holds_reflectivity(opened):
-        raise DataError(source, "holds reflectivity in dBZ, wanted rainfall_rate in mm h-1")
-    try:
-        rain = _in_mm_h(opened)
-        check(rain, "rainfall_rate", dims=("time", "y", "x"))
-    except ConfigError as error:
-        raise DataError(source, str(error)) from None
-    return _in_utc(rain, source)
 
 
 def _holds_reflectivity(dataset: xr.Dataset) -> bool:
     return any(str(v.attrs.get("units", "")).lower() == "dbz" for v in dataset.values())
 
 
-def _in_mm_h(dataset: xr.Dataset) -> xr.Dataset:
+def in_mm_h(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset with its rain rate in mm h-1, where it is in an equal unit."""
     if "rainfall_rate" not in dataset:
         return dataset
@@ -66,7 +71,7 @@ def _in_mm_h(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign(rainfall_rate=scaled.assign_attrs(rate.attrs | {"units": _MM_H}))
 
 
-def _in_utc(rain: xr.Dataset, source: Path) -> tuple[xr.Dataset, str]:
+def in_utc(rain: xr.Dataset, source: Path) -> tuple[xr.Dataset, str]:
     """Times in UTC; they are local where an attribute of theirs names a zone.
 
     An offset in the CF units (``minutes since 2019-08-10 00:00 +08:00``) was heeded in reading.
