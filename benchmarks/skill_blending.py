@@ -180,8 +180,43 @@ def table(title: str, totals: dict) -> None:
         best_mse = mse[0] if useless else min(mse[:2])
         best_csi = csi[0] if useless else max(csi[:2])
         cells = "".join(f"{m:9.3f} /{c:5.3f}" for m, c in zip(mse, csi, strict=True))
-        ratio = f"   MSE {mse[2] / max(best_mse, 1e-9):5.3f}  CSI {csi[2] / max(best_csi, 1e-9):5.3f}"
+        ratio = (
+            f"   MSE {mse[2] / max(best_mse, 1e-9):5.3f}  CSI {csi[2] / max(best_csi, 1e-9):5.3f}"
+        )
         print(f"{kind:9} {minutes:5.0f}{cells}{ratio}")
+
+
+def picture(case: Case, model: Rain, out: Path) -> None:
+    """Nowcast, model, blend and truth at +60 and +120 min."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    issue = case.issues[0]
+    rain = dataset(case.rates, case).isel(time=slice(max(0, issue - 12), issue + 1))
+    made = nowcast(rain, leads=case.leads)
+    mixed = blend(made, rain, dataset(model, case), Method.EXTRAPOLATION).forecast
+    leads = [round(60 / case.step_min), min(case.leads, round(120 / case.step_min))]
+    figure, axes = plt.subplots(len(leads), 4, figsize=(18, 8), layout="constrained")
+    colours = mpl.colormaps["turbo"].with_extremes(under="white", bad="lightgrey")
+    norm = mpl.colors.LogNorm(0.3, 60)
+    for row, lead in zip(axes, leads, strict=True):
+        share = float(mixed["model_share"][lead])
+        fields = {
+            "nowcast": made["rainfall_rate"].values[lead],
+            "model": model[issue + lead],
+            f"blend, model's share {share:.2f}": mixed["rainfall_rate"].values[lead],
+            "truth": case.rates[issue + lead],
+        }
+        for axis, (name, field) in zip(row, fields.items(), strict=True):
+            seen = np.where(field == 0, 1e-3, field)
+            image = axis.imshow(seen, origin="lower", norm=norm, cmap=colours)
+            axis.set_title(f"{name}, +{lead * case.step_min:.0f} min")
+            axis.set_axis_off()
+    figure.colorbar(image, ax=axes, label="mm/h", shrink=0.6)
+    figure.savefig(out, dpi=70)
+    print(f"{case.name} -> {out}")
 
 
 def main() -> None:
@@ -189,6 +224,8 @@ def main() -> None:
     parser.add_argument("--method", default="extrapolation", choices=[m.value for m in Method])
     parser.add_argument("--only", default="", help="names of cases that hold this")
     parser.add_argument("--issues", type=int, default=3)
+    parser.add_argument("--png", type=Path, help="picture of the first case with --model")
+    parser.add_argument("--model", default="poor", choices=["good", "poor", "useless"])
     arguments = parser.parse_args()
     every = list(cases())
     method = Method(arguments.method)
@@ -204,6 +241,9 @@ def main() -> None:
             "poor": displaced(case.rates, 30.0, 10.0, case.cell_km),
             "useless": fitted(other, case.rates),
         }
+        if arguments.png is not None:
+            picture(used, models[arguments.model], arguments.png)
+            return
         totals: dict = defaultdict(lambda: np.zeros(5))
         for kind, model in models.items():
             run(used, kind, model, method, totals)

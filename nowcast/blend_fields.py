@@ -165,11 +165,11 @@ def blended(
     model = levels.spectrum(_seen(lead.model_rain, known, params))
     moved = levels.spectrum(_seen(lead.extrapolated, known, params))
     of_model, of_moved = levels.covariance(model, model), levels.covariance(moved, moved)
-    between = _correlation(levels.covariance(moved, model), of_moved, of_model)
+    # Forecasts of one weather do not contradict each other but by chance, which is not used.
+    between = np.maximum(_correlation(levels.covariance(moved, model), of_moved, of_model), 0.0)
     weights = two_predictors(lead.nowcast, lead.model, between)
     share = share_of_model(weights)
-    size = of_model + of_moved
-    overall = float(share @ size / size.sum()) if size.sum() > 0 else float(share.mean())
+    overall = _share_of_amounts(share, of_moved, of_model, lead)
     skills = _Combination(weights, share, np.sqrt(of_moved), np.sqrt(of_model), lead)
     out = np.empty_like(fields)
     for k, rain in enumerate(fields):
@@ -182,6 +182,30 @@ def blended(
         target = _amounts(rain[there], lead.model_rain[there], overall, params.wet_mm_h)
         out[k][there] = by_rank(field_now[there], target)
     return out, overall
+
+
+def _share_of_amounts(
+    share: NDArray[np.float64],
+    of_moved: NDArray[np.float64],
+    of_model: NDArray[np.float64],
+    lead: Lead,
+) -> float:
+    """Model's share in the amounts, 0 to 1.
+
+    It is that in the levels, by their variances, with odds that grow with the ratio of the mean
+    square errors that are to be expected of nowcast and model. A smooth model is the better in
+    mean square; whose place is not known is not worth its sharp peaks.
+    """
+    size = of_model + of_moved
+    if not size.sum() > 0:
+        return float(share.mean())
+    overall = float(share @ size / size.sum())
+    error_nowcast = float(np.sum(2.0 * of_moved * (1.0 - lead.nowcast)))
+    joint = lead.model * np.sqrt(of_moved * of_model)
+    error_model = float(np.sum(of_moved + of_model - 2.0 * joint))
+    model = overall * error_nowcast**2
+    nowcast = (1.0 - overall) * error_model**2
+    return model / (model + nowcast) if model + nowcast > 0 else overall
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_FEW_WAVES = 50.0
 _SAME = 1e-6  # two predictors whose correlation is that near to 1 are one
 
 
@@ -30,6 +31,8 @@ class SkillParams:
         So does what is measured now with lead time: a model that is wrong now may be right later.
     cycle_share
         Weight of this cycle's measurement beside that of the cycles before, when those are fresh.
+    least
+        Smaller correlations count as none: where neither forecast knows anything the nowcast stays.
     doubt
         Standard errors of a correlation that are taken off: large scales have few waves in the
         domain, and agree by chance.
@@ -38,8 +41,9 @@ class SkillParams:
     climate: float = 0.5
     climate_km: float = 40.0
     memory_h: float = 6.0
-    lead_h: float = 12.0
+    lead_h: float = 48.0
     cycle_share: float = 0.5
+    least: float = 0.05
     doubt: float = 1.0
 
     def climate_of(self, wavelengths_km: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -78,6 +82,10 @@ def cautious(
 ) -> NDArray[np.float64]:
     """Correlations less ``doubt`` standard errors by Fisher's z, not below 0; NaN stays.
 
+    Large scales, of which the domain holds a few waves only, are worth as much as the next ones,
+    or what they show if that is less: whoever places the details right has not misplaced the
+    whole.
+
     Parameters
     ----------
     correlation
@@ -91,14 +99,19 @@ def cautious(
     error = doubt / np.sqrt(np.maximum(waves - 3.0, 1.0))
     with np.errstate(divide="ignore"):
         lower = np.tanh(np.arctanh(np.clip(correlation, -1.0, 1.0)) - error)
-    return np.where(np.isnan(correlation), np.nan, np.maximum(lower, 0.0))
+    least = np.where(np.isnan(lower), np.nan, np.maximum(lower, 0.0))
+    few = int(np.searchsorted(waves, _FEW_WAVES)) + 1
+    from_below = np.maximum.accumulate(least[:few][::-1])[::-1]
+    least[:few] = np.minimum(from_below, np.maximum(correlation[:few], 0.0))
+    return least
 
 
 def model_skill(
     now: NDArray[np.float64], climate: NDArray[np.float64], lead_h: float, params: SkillParams
 ) -> NDArray[np.float64]:
     """Correlations (levels,) of a model at a lead, from those now."""
-    return np.asarray(climate + (now - climate) * np.exp(-lead_h / params.lead_h))
+    skill = climate + (now - climate) * np.exp(-lead_h / params.lead_h)
+    return np.where(skill < params.least, 0.0, skill)
 
 
 def two_predictors(
@@ -146,9 +159,9 @@ def explained(
 def share_of_model(
     weights: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> NDArray[np.float64]:
-    """Weight (levels,) of the model in parts of both; 0 where neither knows anything."""
-    total = weights[0] + weights[1]
-    return np.divide(weights[1], total, out=np.zeros_like(total), where=total > 1e-9)
+    """Part (levels,) that the model has in the variance of both; 0 where neither knows anything."""
+    total = weights[0] ** 2 + weights[1] ** 2
+    return np.divide(weights[1] ** 2, total, out=np.zeros_like(total), where=total > 1e-9)
 
 
 def restored(
