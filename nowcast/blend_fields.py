@@ -6,7 +6,7 @@ autoregression tells; the model's is what its fields of the last hour were worth
 analyses. The sum is given the amounts of both, by rank. Written from the published equations.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from scipy import fft
 from jinghu.nowcast.blend_weights import (
     SkillParams,
     cautious,
+    checked_by_model,
     explained,
     of_member,
     restored,
@@ -167,6 +168,7 @@ def blended(
     of_model, of_moved = levels.covariance(model, model), levels.covariance(moved, moved)
     # Forecasts of one weather do not contradict each other but by chance, which is not used.
     between = np.maximum(_correlation(levels.covariance(moved, model), of_moved, of_model), 0.0)
+    lead = replace(lead, nowcast=checked_by_model(lead.nowcast, lead.model, between))
     weights = two_predictors(lead.nowcast, lead.model, between)
     share = share_of_model(weights)
     overall = _share_of_amounts(share, of_moved, of_model, lead)

@@ -147,6 +147,31 @@ def two_predictors(
     return np.where(same, half, one), np.where(same, half, two)
 
 
+def checked_by_model(
+    nowcast: NDArray[np.float64], model: NDArray[np.float64], between: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Skill (levels,) of the nowcast, joined with what its agreement with the model tells of it.
+
+    Where the errors of both are independent, their correlation is the product of their skills.
+    That says how good the nowcast is at its lead the more surely, the better the model is (here:
+    by the variance that the model explains); large scales, whose autoregression a few minutes
+    cannot tell, need it most.
+
+    Parameters
+    ----------
+    nowcast, model
+        (levels,) correlations with what will be, each by itself.
+    between
+        (levels,) their correlation with each other, not below 0.
+
+    >>> checked_by_model(np.array([0.9, 0.9]), np.array([1.0, 0.0]), np.array([0.4, 0.0])).tolist()
+    [0.4, 0.9]
+    """
+    told = np.divide(between, model, out=np.zeros_like(model), where=model > 0)
+    trust = model**2
+    return (1.0 - trust) * nowcast + trust * np.minimum(told, 1.0)
+
+
 def explained(
     weights: tuple[NDArray[np.float64], NDArray[np.float64]],
     first: NDArray[np.float64],
