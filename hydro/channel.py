@@ -344,7 +344,7 @@ def sweep(
 
     Returns
     -------
-    (lane,) what left through the outlets, m3/s times kernel steps.
+    (time, lane) what left through the outlets, m3/s: means over the steps of the inflow.
     """
     branches, downstream, column, depth = tree
     reach, part, lateral, member = source
@@ -354,7 +354,7 @@ def sweep(
     together = max(1, _STEPS_AT_ONCE // substeps)
     ends = np.zeros((depth, together * substeps + 1, LANES))
     means = np.zeros((depth, together * substeps, LANES))
-    w, left = np.zeros(ROWS * LANES), np.zeros(lanes)
+    w, left = np.zeros(ROWS * LANES), np.zeros((len(lateral), lanes))
     for start in range(0, len(lateral), together):
         times = min(together, len(lateral) - start)
         top = -1
@@ -415,13 +415,14 @@ def sweep(
                         out[k] = w[OUTFLOW + k]
             if downstream[i] < 0:
                 for s in range(step):
+                    gone = left[start + s // substeps]
                     for k in range(lanes):
                         if scheme == CUNGE:
-                            left[k] += means[top, s, k]
+                            gone[k] += means[top, s, k] / substeps
                         elif scheme == KINEMATIC:
-                            left[k] += ends[top, s + 1, k]
+                            gone[k] += ends[top, s + 1, k] / substeps
                         else:
-                            left[k] += 0.5 * (ends[top, s, k] + ends[top, s + 1, k])
+                            gone[k] += 0.5 * (ends[top, s, k] + ends[top, s + 1, k]) / substeps
                 top -= 1
             for k in range(lanes):
                 storage[i, k] = w[STORAGE + k]

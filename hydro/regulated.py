@@ -144,7 +144,7 @@ def route_regulated(
         work = piece.fills
         if work < 0:
             continue
-        came = run.handed_on(number, routed, outflow, before["inflow_m3_s"].values[work])
+        came = routed["outlet_discharge"].values
         inflow[:, work] = came
         had = volume[work]
         if work < len(works.reservoirs):
@@ -160,7 +160,6 @@ def route_regulated(
         outflow[:, work] = left
         total = had + float(came.sum()) * clock.step_s
         errors.append((total - volume[work] - float(left.sum()) * clock.step_s) / max(total, 1.0))
-    ends = discharge[-1, list(works.reaches)]
     order = range(len(works.reservoirs))
     return Regulated(
         discharge,
@@ -168,7 +167,7 @@ def route_regulated(
         tuple(pools[k][0] for k in order),
         tuple(pools[k][1] for k in order),
         gate,
-        RegulatedState(tuple(channels), works_state(works, volume, release, ends)),
+        RegulatedState(tuple(channels), works_state(works, volume, release)),
         max(errors, key=abs),
     )
 
@@ -244,25 +243,6 @@ class _Run:
             initial=None if cold else self.initial(number),
             step_s=self.clock.step_s,
         )
-
-    def handed_on(
-        self, number: int, routed: xr.Dataset, outflow: Array, before_m3_s: float
-    ) -> Array:
-        """Mean discharge (time) that a piece hands to its work; NaN before: it starts steady.
-
-        The means of the ends of the steps follow the hydrograph; one factor makes them the volume
-        that has left the channel. It is 1 over a whole flood, up to 2 % off where a run holds
-        but a steep rise: routing tells no means of its own.
-        """
-        ends = routed["river_discharge"].values[:, -1]
-        first = ends[0] if np.isnan(before_m3_s) else before_m3_s
-        means = 0.5 * (np.concatenate([[first], ends[:-1]]) + ends)
-        came = float(self.lateral(self.rivers.pieces[number], outflow).sum()) * self.clock.step_s
-        kept = float(routed["storage_m3"].sum()) - float(self.initial(number)["storage_m3"].sum())
-        left, rough = max(came - kept, 0.0), float(means.sum()) * self.clock.step_s
-        if rough <= 0.0:
-            return np.full(len(ends), left / (len(ends) * self.clock.step_s))
-        return np.asarray(means * (left / rough))
 
     def room(self, work: int) -> Callable[[Downstream], Array]:
         """What downstream rules leave a reservoir, (time) m3/s.

@@ -75,9 +75,9 @@ def route(
     Returns
     -------
     ``river_discharge([member,] time, reach)`` in m3 s-1 at the end of each step, ``outflow_m3_s``
-    and ``storage_m3`` ``(segment [, member])`` at the last, ``outlet_volume_m3`` ``([member])``
-    that left the network, and the attribute ``water_balance_error``: what is missing over what
-    came in, of the worst member.
+    and ``storage_m3`` ``(segment [, member])`` at the last, ``outlet_discharge`` ``(time
+    [, member])`` in m3 s-1 that left the network (means over the steps, exact in volume), and the
+    attribute ``water_balance_error``: what is missing over what came in, of the worst member.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def route(
             "river_discharge": (("time", "reach", "member"), discharge, attrs("river_discharge")),
             "outflow_m3_s": (("segment", "member"), state.outflow, {"units": "m3 s-1"}),
             "storage_m3": (("segment", "member"), state.storage_m3, {"units": "m3"}),
-            "outlet_volume_m3": ("member", left, {"units": "m3"}),
+            "outlet_discharge": (("time", "member"), left, {"units": "m3 s-1"}),
         },
         coords={"time": times},
         attrs={
@@ -268,7 +268,7 @@ def _swept(
     wanted: NDArray[np.int64],
     workers: int,
 ) -> tuple[Array, _State, Array, float]:
-    """Discharge (time, wanted, member), state at the end, m3 that left, worst balance error."""
+    """Discharge (time, wanted, member), state, outflow (time, member), worst balance error."""
     members = state.outflow.shape[1]
     lanes = members if members < _FEW else LANES
     column = np.full(len(parts.downstream), -1)
@@ -279,7 +279,7 @@ def _swept(
     discharge = np.empty((len(lateral), len(wanted), members))
     before = _total(state.storage_m3)
     outflow, storage = state.outflow, state.storage_m3
-    left = np.empty(members)
+    left = np.empty((len(lateral), members))
     source = parts.reach, parts.share, lateral
 
     def block(start: int) -> None:
@@ -292,7 +292,7 @@ def _swept(
             method.scheme, tree, channel, (*source, start), parts.substeps, water, flow, discharge
         )
         water *= parts.step_s
-        left[start:end] = gone[: end - start]
+        left[:, start:end] = gone[:, : end - start]
         if not whole:
             storage[:, start:end] = water[:, : end - start]
             outflow[:, start:end] = flow[:, : end - start]
@@ -307,7 +307,7 @@ def _swept(
     if linear:
         storage = _steady(parts, method, outflow)
     came = _total(lateral) * (parts.step_s * parts.substeps) + before
-    left *= parts.step_s
-    missing = came - left - _total(storage)
+    gone_m3 = _total(left) * (parts.step_s * parts.substeps)
+    missing = came - gone_m3 - _total(storage)
     balance = missing / np.maximum(came, 1e-300)
     return discharge, _State(outflow, storage), left, float(balance[np.abs(balance).argmax()])

@@ -131,21 +131,20 @@ def _part(
     )
 
 
-def works_state(works: Works, volume: Array, release: Array, inflow: Array) -> xr.Dataset:
+def works_state(works: Works, volume: Array, release: Array) -> xr.Dataset:
     """State of the works between two runs.
 
     Parameters
     ----------
     works
         The works.
-    volume, release, inflow
-        (work,) m3 now, m3/s over the last step, and the discharge into it now (NaN: not known).
+    volume, release
+        (work,) m3 now, and m3/s over the last step.
     """
     return xr.Dataset(
         {
             "volume_m3": ("work", np.asarray(volume, np.float64), {"units": "m3"}),
             "release_m3_s": ("work", np.asarray(release, np.float64), {"units": "m3 s-1"}),
-            "inflow_m3_s": ("work", np.asarray(inflow, np.float64), {"units": "m3 s-1"}),
         },
         coords={"work_id": ("work", np.array(works.ids, object))},
     )
@@ -161,4 +160,4 @@ def initial_works(works: Works, start: np.datetime64) -> xr.Dataset:
     if works.gate is not None:
         volumes.append(works.gate.site.initial_volume_m3())
     nothing = np.zeros(len(volumes))
-    return works_state(works, np.array(volumes), nothing, np.full(len(volumes), np.nan))
+    return works_state(works, np.array(volumes), nothing)

@@ -49,6 +49,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/frames/{cycle}/{part}/{layer}/{time}",
         "/api/v1/point",
         "/api/v1/cells",
+        "/api/v1/dispatch",
         "/api/v1/gauges",
         "/api/v1/gauges/{gauge}",
         "/api/v1/reaches/{reach}",
