@@ -37,8 +37,8 @@ _SEED = 7
 def compiling(console: Console) -> Iterator[Callable[[], None]]:
     """Compile in two processes of their own; the call that is given waits until they have ended.
 
-    One runs cycles of radars and gauges, the other cycles of gauges alone with their ensembles: the
-    compiler takes one core a process.
+    One runs cycles of radars, gauges and rivers, the other cycles of gauges alone with their
+    ensembles: the compiler takes one core a process.
 
     Raises
     ------
@@ -90,7 +90,10 @@ def _settings(folder: Path, members: int) -> Settings:
     settings = load(CONFIGS / "demo.yaml").with_store(folder / "store")
     inputs = settings.inputs.model_copy(update={"radar": folder / "radar"})
     nowcast = settings.nowcast.model_copy(update={"members": members, "full_every_min": 1})
-    changes = {"grid": _GRID, "inputs": inputs, "nowcast": nowcast}
+    changes: dict[str, object] = {"grid": _GRID, "inputs": inputs, "nowcast": nowcast}
+    if members:  # rivers are the other process's
+        nowhere = settings.hydro.model_copy(update={"rivers": folder / "nowhere.geojson"})
+        changes["hydro"] = nowhere
     return settings.model_copy(update=changes)
 
 
