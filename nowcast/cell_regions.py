@@ -92,7 +92,6 @@ def _flood(
     parent = np.arange(n)
     size = np.zeros(n, np.int64)
     highest = np.zeros(n, np.float32)
-    partner = np.full(n, -1, np.int64)  # what a region met first: over its highest pass
     around = np.empty(8, np.int64)
     for k in range(n):
         at = order[k]
@@ -121,19 +120,42 @@ def _flood(
             high, low = (home, other) if home < other else (other, home)  # in order of height
             if smooth[order[low]] < prominence * smooth[at]:
                 _join(parent, size, highest, high, low)
-                continue
-            for one, two in ((low, high), (high, low)):
-                if partner[one] < 0:
-                    partner[one] = two
-    for k in range(n - 1, -1, -1):  # lower peaks first
-        if parent[k] == k and partner[k] >= 0 and (size[k] < least_cells or highest[k] < core):
-            to = _root(parent, partner[k])
-            if to != k:
-                _join(parent, size, highest, to, k)
+    _give_up(order, place, nx, (parent, size, highest), least_cells, core)
     out = np.empty(n, np.int64)
     for k in range(n):
         out[k] = _root(parent, k)
     return out
+
+
+@numba.njit(cache=True)
+def _give_up(
+    order: NDArray[np.int64],
+    place: NDArray[np.int64],
+    nx: int,
+    regions: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
+    least_cells: int,
+    core: float,
+) -> None:
+    """Join regions that are too small or have no core to what they meet over their highest pass.
+
+    Passes are taken from the highest down, so that two that are joined and are still too small
+    go on to the next.
+    """
+    parent, size, highest = regions
+    for k in range(len(order)):
+        row, column = order[k] // nx, order[k] % nx
+        for j in range(max(row - 1, 0), row + 2):
+            for i in range(max(column - 1, 0), min(column + 2, nx)):
+                other = j * nx + i
+                if other >= len(place) or place[other] < 0 or place[other] >= k:
+                    continue
+                one, two = _root(parent, k), _root(parent, place[other])
+                if one == two:
+                    continue
+                if size[one] < least_cells or highest[one] < core:
+                    _join(parent, size, highest, two, one)
+                elif size[two] < least_cells or highest[two] < core:
+                    _join(parent, size, highest, one, two)
 
 
 @numba.njit(inline="always")
