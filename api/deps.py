@@ -183,6 +183,5 @@ def database(context: ContextDep) -> Iterator[Connection]:
 
 
 PublishedDep = Annotated[Published, Depends(cycle_published)]
-NewestDep = Annotated[Published, Depends(newest_published)]
 DatabaseDep = Annotated[Connection, Depends(database)]
 NowDep = Annotated[datetime, Depends(moment)]

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from jinghu.api.deps import ContextDep
 from jinghu.api.http import cached
 from jinghu.api.problems import ProblemError, responses
-from jinghu.api.schemas import EnsembleEntry, ProbabilityEntry, ScoreEntry, ScoreTables, ScoreTile
+from jinghu.api.schemas import EnsembleEntry, ProbabilityEntry, ScoreTables, ScoreTile
 from jinghu.grid.score_sums import TILES
 from jinghu.grid.scoreboard import ensemble_rows, period, probability_rows, tables
 
@@ -59,7 +59,7 @@ def scores(
             for y in sums["tile_y"].values
             for x in sums["tile_x"].values
         ],
-        scores=[ScoreEntry.model_validate(row.as_dict()) for row in tables(sums, tile)],
+        scores=tables(sums, tile),
         probabilities=[ProbabilityEntry.model_validate(row) for row in of_laws],
         ensemble=[EnsembleEntry.model_validate(row) for row in of_members],
     )

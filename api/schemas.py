@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from jinghu.grid.scoreboard import ScoreRow
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -334,23 +336,6 @@ class MapAnswer(_Model):
     lattice: Lattice
 
 
-class ScoreEntry(_Model):
-    """Cells by outcome and their scores, of one method at one lead and threshold."""
-
-    method: str = Field(description="nowcast, or persistence of the analysis")
-    lead_min: float
-    threshold_mm_h: float
-    forecasts: int = Field(description="forecasts whose time came")
-    hits: int
-    misses: int
-    false_alarms: int
-    correct_negatives: int
-    csi: float | None
-    pod: float | None
-    far: float | None
-    frequency_bias: float | None
-
-
 class ScoreTile(_Model):
     """Middle of a square of 50 km, in m of the CRS."""
 
@@ -400,6 +385,6 @@ class ScoreTables(_Model):
     cycles: int = Field(description="analyses against which forecasts were scored")
     crs: str
     tiles: list[ScoreTile]
-    scores: list[ScoreEntry]
+    scores: list[ScoreRow]
     probabilities: list[ProbabilityEntry]
     ensemble: list[EnsembleEntry]

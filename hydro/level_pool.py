@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jinghu.grid.errors import DataError
-from jinghu.hydro.policy_rows import PolicyRows, no_rules
+from jinghu.hydro.policy_rows import Kind, PolicyRows, no_rules
 
 Array = NDArray[np.float64]
 PULS = 0.5  # weight of the end of the step: modified Puls
+# Members of an enum are no constants to the compiler.
+_AT_MOST, _RISE, _FALL = int(Kind.AT_MOST), int(Kind.RISE), int(Kind.FALL)
+_AIM_VOLUME, _AIM_RELEASE = int(Kind.AIM_VOLUME), int(Kind.AIM_RELEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +216,17 @@ def choose_release(
         if (zones[row] >> here) & 1 == 0:
             continue
         what, x = kind[row], value[row]
-        if what == 2 or what == 3:  # AIM_VOLUME, AIM_RELEASE
+        if what in (_AIM_VOLUME, _AIM_RELEASE):
             if aim < 0 and not np.isnan(x):
                 aim = row
                 span = max(hours[row] * 3600.0, dt)
-                wanted = max(inflow + (volume - x) / span, 0.0) if what == 2 else x
+                wanted = max(inflow + (volume - x) / span, 0.0) if what == _AIM_VOLUME else x
             continue
-        if what == 4:  # RISE
+        if what == _RISE:
             x = before + x * dt
-        elif what == 5:  # FALL
+        elif what == _FALL:
             x = before - x * dt
-        if what == 0 or what == 4:
+        if what in (_AT_MOST, _RISE):
             if x < high:
                 high, high_by = max(x, low), row
         elif x > low:

@@ -242,6 +242,16 @@ def test_new_thresholds_start_from_nothing(settings):
     assert "calibrated anew" in report.degradations[0]
 
 
+def test_a_record_of_another_version_is_named_and_left(settings):
+    store = Store(settings.store).create()
+    other = to_dataset(nothing_learned(settings.nowcast)).drop_vars("said")
+    save_state(store, cycle_name(TIME), {"reliability": other})
+    report = log()
+    found = learned_before(store, TIME + STEP, settings.nowcast, report)
+    np.testing.assert_array_equal(found.record.cells, 0.0)
+    assert "another version" in report.degradations[0]
+
+
 def test_valid_times_are_those_of_the_analysis(settings):
     store = Store(settings.store).create()
     shape = settings.grid.product().shape

@@ -15,6 +15,16 @@ const PATTERNS = [
   [/^flood model: (\d+) % of the rain since (\S+)/, (m) => `洪水模型：自 ${m[2]} 以来 ${m[1]}% 的降雨没有观测，按无雨计`],
   [/^flood state of (\S+)/, (m) => `洪水模型不能接续 ${m[1]} 的状态：冷启动`],
   [/^no flood forecast/, () => "没有洪水预报"],
+  [/^reservoirs start at their flood-limit levels/, () => "水库从汛限水位起算：没有读取实测水位"],
+  [/^reservoir (.+): the network drains (\d+) km2 into it, its catchment has (\d+) km2/, (m) =>
+    `水库${m[1]}：河网集水面积 ${m[2]} km²，实际 ${m[3]} km²`],
+  [/^reservoir (.+): level ([\d.]+) m continues its table/, (m) => `水库${m[1]}：水位 ${m[2]} m 超出库容曲线，按延长线计算`],
+  [/^reservoir (.+): rule (.+) is not applied/, (m) => `水库${m[1]}：规则 ${m[2]} 的控制站不在下游，未采用`],
+  [/^radar (\S+): no usable volume/, (m) => `雷达 ${m[1]} 没有可用资料`],
+  [/^radar (\S+) reads ([\d.]+) dB (low|high) against its neighbours: corrected/, (m) =>
+    `雷达 ${m[1]} 比邻站偏${m[3] === "low" ? "低" : "高"} ${m[2]} dB，已订正`],
+  [/^radar (\S+) has rain on it and reads ([\d.]+) dB low: corrected/, (m) =>
+    `雷达 ${m[1]} 天线罩有雨水，偏低 ${m[2]} dB，已订正`],
   [/^no delivery channel/, () => "没有配置发送渠道：预警已生成，没有发送给任何人"],
   [/motion/, () => "降雨移动估计受限"],
 ];

@@ -55,7 +55,9 @@ def compiling(console: Console) -> Iterator[Callable[[], None]]:
 
     def wait() -> None:
         if any(process.is_alive() for process in processes):
-            console.print("首次运行须编译计算核心 compiling the kernels, as in every first run")
+            console.print(
+                "等待计算核心，首次运行须编译 waiting for the kernels: a first run compiles them"
+            )
         for process in processes:
             process.join()
             if process.exitcode:

@@ -15,6 +15,7 @@ from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.compiling import compiling
 from jinghu.configs.settings import CONFIGS, load
+from jinghu.dispatch import dispatcher
 from jinghu.drill_debrief import report_html
 from jinghu.drill_inputs import Truth, cycle_times, make_observers, make_truth
 from jinghu.drill_play import (
@@ -138,7 +139,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
     ):
         address = f"http://localhost:{listening.getsockname()[1]}"
         settings = drill_settings(load(options.config), options.store, script, address, public)
-        app = create_app(settings, public.clock)
+        app = create_app(settings, public.clock, dispatcher(settings))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         with running(server, listening):
             if options.port is not None:

@@ -1,7 +1,7 @@
-"""Volumes of a drill made ahead, by a process of its own: the cycle has its interpreter to itself.
+"""Volumes of a drill made ahead, by a process of its own.
 
-Scanning is as much work as half a cycle. In threads beside the cycle and the people who answer it
-makes both wait for the interpreter, at every call.
+Scanning is as much work as half a cycle, and no part of what an installation does: the time and the
+memory of the process that runs the cycles are then the cycles' own.
 """
 
 import multiprocessing

@@ -71,7 +71,11 @@ def learned_before(
     if state is None:
         return empty
     cycle, held = state
-    known = from_dataset(held)
+    try:
+        known = from_dataset(held)
+    except (KeyError, ValueError) as error:
+        log.degrade(f"state reliability of cycle {cycle} is of another version ({error}): left")
+        return empty
     asked = empty.record
     if (known.record.lead_min, known.record.threshold_mm_h) != (
         asked.lead_min,

@@ -288,7 +288,7 @@ def _notes(
                 f"observations are means of {factor} x {factor} cells",
             )
         )
-    return tuple(found)  # fmt: skip
+    return tuple(found)
 
 
 def _example(

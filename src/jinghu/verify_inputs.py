@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from jinghu.grid.accumulation import coarsen_mean
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import check
+from jinghu.grid.observations import valid_times
 from jinghu.grid.store import Part, Store
-from jinghu.grid.times import isoformat, parse_cycle_name, parse_time, to_numpy
+from jinghu.grid.times import from_numpy, isoformat, parse_cycle_name, parse_time, to_numpy
 
 _MINUTE = np.timedelta64(1, "m")
 
@@ -108,8 +109,6 @@ def read_observations(path: Path) -> Observations:
 
 def _of_store(path: Path) -> Observations:
     """Analyses of a store, those times alone that its index calls valid."""
-    from jinghu.grid.observations import valid_times
-
     days, times = [], {}
     for number, day in enumerate(sorted((path / "obs").glob("*.zarr"))):
         found = _opened(day)
@@ -312,8 +311,6 @@ def overlap(forecasts: Sequence[Forecast], observed: Observations) -> None:
 
 
 def _text(time: np.datetime64) -> str:
-    from jinghu.grid.times import from_numpy
-
     return isoformat(from_numpy(time))
 
 
