@@ -4,9 +4,12 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
+_AT_ONCE = 16  # flushes under way: a disk that is asked for many writes them with one of its own
 
 
 def fsync_path(path: Path) -> None:
@@ -18,12 +21,26 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def fsync_tree(root: Path) -> None:
-    """Flush every file and folder below ``root``, and ``root`` itself."""
-    for folder, _, files in os.walk(root, topdown=False):
-        for name in files:
-            fsync_path(Path(folder, name))
-        fsync_path(Path(folder))
+def fsync_tree(*roots: Path) -> None:
+    """Flush every file and folder below each root, and the roots themselves.
+
+    All files first, then all folders, so that no name is on the disk before what it names. Many at
+    once: one after another, the few hundred files of a cycle take more than a second of waiting.
+    """
+    files, folders = [], []
+    for root in roots:
+        for folder, _, names in os.walk(root):
+            files += [Path(folder, name) for name in names]
+            folders.append(Path(folder))
+    fsync_paths(files)
+    fsync_paths(folders)
+
+
+def fsync_paths(paths: Sequence[Path]) -> None:
+    """Flush files or folders to the disk, many at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as flushing:
+        for _ in flushing.map(fsync_path, paths):
+            pass
 
 
 def temporary_beside(target: Path) -> Path:

@@ -59,10 +59,10 @@ def record_analysis(store: Store, analysis: xr.Dataset, time: datetime, step: ti
         if target.dtype == np.int16:
             values = _as_int16(values, float(str(target.attrs["scale_factor"])))
         target[row] = values
-        if (path / name / "c").is_dir():  # a field without any value has no chunk
-            durable.fsync_tree(path / name / "c" / str(row))
-            durable.fsync_path(path / name / "c")
-        durable.fsync_path(path / name)
+    # A field without any value has no chunk, and perhaps no folder of chunks.
+    chunks = [path / name / "c" for name in _VARIABLES]
+    durable.fsync_tree(*(folder / str(row) for folder in chunks))
+    durable.fsync_paths([f for c in chunks for f in (c, c.parent) if f.is_dir()])
     _write_index(path, index | {isoformat(time)})
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from rich.console import Console
 from jinghu.configs.settings import CONFIGS, GridSettings, Settings, load
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.errors import JinghuError
+from jinghu.nowcast.motion import dense_motion
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.simulate import make_network, scan_all, write_volume
@@ -35,10 +37,11 @@ _SEED = 7
 
 @contextmanager
 def compiling(console: Console) -> Iterator[Callable[[], None]]:
-    """Compile in two processes of their own; the call that is given waits until they have ended.
+    """Compile in processes of their own; the call that is given waits until they have ended.
 
-    One runs cycles of radars, gauges and rivers, the other cycles of gauges alone with their
-    ensembles: the compiler takes one core a process.
+    The compiler takes one core a process. One process runs cycles of radars, one cycles of gauges
+    and rivers with their ensembles, one matches two fields: what a cycle of radars comes to late is
+    by then compiled, and found in the cache.
 
     Raises
     ------
@@ -46,10 +49,8 @@ def compiling(console: Console) -> Iterator[Callable[[], None]]:
         From the call, where a process failed; it wrote the cause to standard error.
     """
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=run_cycles, args=(radars,), name="compiling", daemon=True)
-        for radars in (_RADARS, ())
-    ]
+    tasks = (partial(run_cycles, _RADARS), partial(run_cycles, ()), match_fields)
+    processes = [context.Process(target=task, name="compiling", daemon=True) for task in tasks]
     for process in processes:
         process.start()
 
@@ -87,15 +88,21 @@ def run_cycles(radars: Sequence[str]) -> None:
             run_cycle(settings, inputs, Console(quiet=True))
 
 
+def match_fields() -> None:
+    """Find the motion between two fields: a quarter of all that cycles of radars compile."""
+    spec, wave_m, moved_m = _GRID.working(), 30_000.0, 4_000.0
+    x, y = np.meshgrid(*(np.arange(n) * spec.spacing_m for n in (spec.nx, spec.ny)))
+    waves = [np.sin((x - by) / wave_m) * np.sin(y / wave_m) for by in (0.0, moved_m)]
+    rates = np.maximum(20.0 * np.stack(waves), 0.0).astype(np.float32)
+    dense_motion(rates, spec.spacing_m, _STEP.total_seconds())
+
+
 def _settings(folder: Path, members: int) -> Settings:
     """Settings of a small grid, with nobody to be told."""
     settings = load(CONFIGS / "demo.yaml").with_store(folder / "store")
     inputs = settings.inputs.model_copy(update={"radar": folder / "radar"})
     nowcast = settings.nowcast.model_copy(update={"members": members, "full_every_min": 1})
-    changes: dict[str, object] = {"grid": _GRID, "inputs": inputs, "nowcast": nowcast}
-    if members:  # rivers are the other process's
-        nowhere = settings.hydro.model_copy(update={"rivers": folder / "nowhere.geojson"})
-        changes["hydro"] = nowhere
+    changes = {"grid": _GRID, "inputs": inputs, "nowcast": nowcast}
     return settings.model_copy(update=changes)
 
 

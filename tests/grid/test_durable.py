@@ -38,6 +38,30 @@ def test_a_failed_write_leaves_the_old(tmp_path, monkeypatch):
     assert target.read_bytes() == b"old"
 
 
+def test_a_tree_is_flushed_whole_files_before_folders(tmp_path, monkeypatch):
+    for root in ("a", "b"):
+        for k in range(20):
+            (tmp_path / root / f"{k}").mkdir(parents=True)
+            (tmp_path / root / f"{k}" / "c").write_text("x")
+    flushed = []
+    monkeypatch.setattr(durable, "fsync_path", flushed.append)
+    durable.fsync_tree(tmp_path / "a", tmp_path / "b", tmp_path / "there is none")
+    everything = [p for root in ("a", "b") for p in (tmp_path / root, *(tmp_path / root).rglob("*"))]
+    assert sorted(flushed) == sorted(everything)
+    assert [p.is_file() for p in flushed] == [True] * 40 + [False] * 42
+
+
+def test_a_disk_that_does_not_flush_is_told(tmp_path, monkeypatch):
+    (tmp_path / "a").write_text("x")
+
+    def broken(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(durable, "fsync_path", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        durable.fsync_tree(tmp_path)
+
+
 def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_kept(tmp_path, dead_pid):
     dead_file = tmp_path / f".tmp-LATEST-{dead_pid}"
     dead_folder = tmp_path / f".tmp-fast-{dead_pid}"

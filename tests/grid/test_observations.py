@@ -81,33 +81,35 @@ KILLED = """
 import os, signal, sys, numpy as np, xarray as xr
 from datetime import datetime, timedelta
 from pathlib import Path
-from jinghu.grid import durable
+from jinghu.grid import durable, observations
 from jinghu.grid.observations import record_analysis
 from jinghu.grid.store import Store
 
-count = 0
-def killed(path):
+count, found = 0, observations._array
+def killed(group, name):
     global count
-    count += 1
     if count == int(sys.argv[3]):
+        durable.fsync_tree(Path(sys.argv[1]))
         os.kill(os.getpid(), signal.SIGKILL)
+    count += 1
+    return found(group, name)
 
-durable.fsync_tree = killed
+observations._array = killed
 analysis = xr.open_dataset(sys.argv[2]).load()
 time = datetime.fromisoformat("2019-08-09T16:30Z")
 record_analysis(Store(Path(sys.argv[1])), analysis, time, timedelta(minutes=6))
 """
 
 
-@pytest.mark.parametrize("flush", ["1", "2"])
-def test_what_a_killed_process_wrote_is_not_named(store, analysis, now, tmp_path, flush):
+@pytest.mark.parametrize("written", ["1", "2"])
+def test_what_a_killed_process_wrote_is_not_named(store, analysis, now, tmp_path, written):
     """Killed with one variable, then two, of three on the disk; once it was named before."""
     analysis.to_netcdf(tmp_path / "analysis.nc")
-    if flush == "2":
+    if written == "2":
         record_analysis(store, analysis, now, STEP)
     record_analysis(store, analysis, now - STEP, STEP)
     before = {"2019-08-09T16:24:00Z"}
-    command = [sys.executable, "-c", KILLED, str(store.root), str(tmp_path / "analysis.nc"), flush]
+    command = [sys.executable, "-c", KILLED, str(store.root), str(tmp_path / "analysis.nc"), written]
     assert subprocess.run(command, check=False).returncode == -9
     assert valid_times(store, now) == before
     record_analysis(store, analysis, now, STEP)
