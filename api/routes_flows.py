@@ -14,9 +14,10 @@ from jinghu.api.flows import (
     series,
     text_of,
 )
+from jinghu.api.flash_floods import flash_floods
 from jinghu.api.http import cached
 from jinghu.api.problems import ProblemError, responses
-from jinghu.api.schemas import GaugeList, Hydrograph, Reach
+from jinghu.api.schemas import FlashFloodList, GaugeList, Hydrograph, Reach
 
 router = APIRouter(prefix="/api/v1", tags=["flows"], responses=responses(404, 422, 503))
 
@@ -83,6 +84,22 @@ def reach_flow(
         name_zh=name or None,
         discharge=series(flows, "river_discharge", "reach", index),
     )
+
+
+@router.get("/flash-floods", summary="Small catchments whose rain nears their critical rain")
+def list_flash_floods(
+    context: ContextDep,
+    response: Response,
+    cycle: CycleQuery = None,
+    min_ratio: Annotated[
+        float, Query(ge=0, description="least share of the critical rain", allow_inf_nan=False)
+    ] = 0.5,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 200,
+) -> FlashFloodList:
+    """List them, worst first; a problem where the cycle has no critical rain."""
+    found = flash_floods(_flows(context, cycle), min_ratio, limit)
+    cached(response, 0)
+    return found
 
 
 def _flows(context: ContextDep, cycle: str | None) -> Flows:

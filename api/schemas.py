@@ -254,6 +254,39 @@ class Reach(_Model):
     discharge: Series
 
 
+class FlashFlood(_Model):
+    """Rain of a small catchment against what makes its river flood, and how rare the flood is."""
+
+    reach: int
+    name_zh: str | None
+    name_en: str | None
+    upstream_area_km2: float | None
+    line: list[tuple[float, float]] = Field(description="longitude, latitude: start and end")
+    critical_mm: list[float | None] = Field(description="critical rain now, by duration; 400: more")
+    ratio: list[float | None] = Field(
+        description="largest share of it that falls in so many hours, observed and forecast; null"
+        " where any rain floods it"
+    )
+    beyond: bool = Field(description="whether a share is 1 or more")
+    return_period_years: float | None = Field(description="of the highest flow; 0: less than 2")
+    onset_h: float | None = Field(description="hours until the critical flow is passed")
+
+
+class FlashFloodList(_Model):
+    """Small catchments of a cycle by how far rain goes beyond their critical rain, worst first."""
+
+    cycle: str
+    time: datetime
+    terrain_source: str
+    terrain_generated: bool
+    design_rain_source: str
+    critical_return_period_years: float
+    durations_h: list[int]
+    known: int = Field(description="catchments whose critical rain is known")
+    beyond: int = Field(description="of these, beyond it")
+    catchments: list[FlashFlood]
+
+
 class WarningPage(_Model):
     """A page of warnings as GeoJSON (RFC 7946)."""
 

@@ -204,6 +204,19 @@ class HydroSettings(_Frozen):
     horizon_h: float = Field(24.0, gt=0)
     step_min: int = Field(12, ge=1, description="of the published hydrographs")
     method: Literal["muskingum-cunge", "muskingum", "kinematic"] = "muskingum-cunge"
+    design_rain: ConfigPath | None = Field(
+        CONFIGS / "shaoxing" / "design_rain.yaml",
+        description="rain by duration and return period, from which rare floods and critical rain "
+        "follow; neither where null",
+    )
+    critical_return_period_years: float = Field(
+        5.0, ge=2, le=100, description="of the flood whose rain is the critical rain of a catchment"
+    )
+    critical_rain_every_min: int = Field(
+        12,
+        ge=1,
+        description="it is worked out anew in cycles whose minutes of the day this divides",
+    )
     terrain_seed: int = 0
     burn_rivers: bool = Field(
         True, description="false where the DEM is finer than the river lines are true"

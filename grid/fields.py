@@ -119,6 +119,16 @@ FIELDS = {
         "m3 s-1", "discharge", "water_volume_transport_in_river_channel", 0.0, 1e6
     ),
     "water_level": Field("m", "water level above the 1985 national height datum", None),
+    "critical_rainfall": Field(
+        "mm", "even rain from now on that makes the reach flood (400: so much or more)", None, 0.0
+    ),
+    "critical_rainfall_ratio": Field(
+        "1", "largest share of its critical rain that falls on the catchment", None, 0.0
+    ),
+    "flood_return_period": Field(
+        "year", "return period of the highest discharge; 0 where less than the least known", None
+    ),
+    "flood_onset": Field("h", "time until the discharge of the return period is passed", None),
 }
 
 

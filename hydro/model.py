@@ -27,7 +27,7 @@ from jinghu.hydro.runoff import RunoffParams
 from jinghu.hydro.works import Works, split
 from jinghu.hydro.works_products import works_products
 
-_M3_PER_MM_KM2 = 1000.0
+M3_PER_MM_KM2 = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def simulate(
     DataError
         Where rain is missing or the state is of another network.
     """
-    amounts = _amounts(rain, basin)
+    amounts = amounts_of(rain, basin)
     times = rain["time"].values
     if state is None:
         stores = runoff.initial_stores(
@@ -159,11 +159,11 @@ def simulate(
     land = runoff.run(amounts, stores, step_s, params.runoff)
     ahead = None
     if outlook is not None and basin.rivers.works.reservoirs:
-        later = runoff.run(_amounts(outlook, basin), land.stores_mm, step_s, params.runoff)
-        ahead = _lateral(basin, later.runoff_mm, step_s)
+        later = runoff.run(amounts_of(outlook, basin), land.stores_mm, step_s, params.runoff)
+        ahead = lateral(basin, later.runoff_mm, step_s)
     routed = route_regulated(
         basin.rivers,
-        _lateral(basin, land.runoff_mm, step_s),
+        lateral(basin, land.runoff_mm, step_s),
         Clock(times, step_s),
         params.method,
         None if state is None else state.rivers,
@@ -180,16 +180,16 @@ def simulate(
     return flows, FloodState(soil, routed.state)
 
 
-def _amounts(rain: xr.Dataset, basin: Basin) -> NDArray[np.float64]:
+def amounts_of(rain: xr.Dataset, basin: Basin) -> NDArray[np.float64]:
     """Rain (time, unit) in mm of the units of a basin."""
     check(rain, "rainfall_amount", dims=("time", "y", "x"))
     values = rain["rainfall_amount"].values
     return np.asarray(values.reshape(len(values), -1)[:, basin.cell_id], np.float64)
 
 
-def _lateral(basin: Basin, runoff_mm: NDArray[np.float64], step_s: float) -> NDArray[np.float64]:
+def lateral(basin: Basin, runoff_mm: NDArray[np.float64], step_s: float) -> NDArray[np.float64]:
     """Lateral inflow (time, reach) in m3/s of runoff (time, unit)."""
-    return np.asarray((basin.weights @ runoff_mm.T).T * (_M3_PER_MM_KM2 / step_s))
+    return np.asarray((basin.weights @ runoff_mm.T).T * (M3_PER_MM_KM2 / step_s))
 
 
 def _flows(

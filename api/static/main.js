@@ -3,6 +3,7 @@
 import { cellsPanel, readCells } from "./cells.js";
 import { both, byId, el } from "./dom.js";
 import { Field } from "./field.js";
+import { floodsPanel, readFloods } from "./floods.js";
 import { parseCycle } from "./format.js";
 import { View, cellAt, cityBox, fromCorner, lonLat, planeOf } from "./geo.js";
 import { drawBanners, drawClockAge, drawLegend, drawReadout, drawStatus, drawValid } from "./header.js";
@@ -15,7 +16,7 @@ import { Timeline } from "./timeline.js";
 
 const API = "/api/v1";
 const POLL_MS = 15000;
-const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
+const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["floods", "山洪", "Floods"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
 
 const view = new View(byId("lines"));
 const field = new Field(byId("field"), view);
@@ -23,7 +24,7 @@ const overlay = new Overlay(byId("lines"), view);
 const timeline = new Timeline((time) => showFrame(time));
 const data = {
   map: null, legend: null, index: null, manifest: null, warnings: [], warningsFailure: null,
-  gauges: null, gauge: null, storms: null, point: null, near: null, newest: null, clockOffset: 0,
+  gauges: null, gauge: null, storms: null, floods: null, point: null, near: null, newest: null, clockOffset: 0,
   quality: null, states: null,
 };
 let loading = 0;
@@ -70,7 +71,7 @@ async function showFrame(time) {
   writeHash();
   const frame = frameAt(layer, time);
   drawValid({ time, analysis: Date.parse(data.index.time), layer, has: frame !== null, fraction: frame?.fraction });
-  drawStorms();
+  drawFound();
   if (state.tab === "point" || data.gauge) drawPanel();
   try {
     const codes = frame && (await getFrame(frame.url));
@@ -111,11 +112,12 @@ function drawPanel() {
       ? gaugePanel(data.gauge, cursor, () => { data.gauge = null; drawPanel(); })
       : gaugesPanel(data.gauges, chooseGauge)),
     cells: () => cellsPanel(data.storms, Date.parse(data.index.time), overlay.storm, chooseStorm),
+    floods: () => floodsPanel(data.floods, Date.parse(data.index.time), overlay.flood, chooseFlood),
     notes: () => notesPanel(data.manifest),
   };
   byId("panel").replaceChildren(...(draw[state.tab] ?? draw.warnings)());
-  drawStorms();
-  const count = { warnings: data.warnings.length || "", cells: data.storms?.length || "", notes: data.manifest?.degradations?.length || "" };
+  drawFound();
+  const count = { warnings: data.warnings.length || "", cells: data.storms?.length || "", floods: data.floods?.beyond || "", notes: data.manifest?.degradations?.length || "" };
   byId("tabs").replaceChildren(...TABS.map(([id, zh, en]) =>
     el("button", {
       type: "button", role: "tab", "aria-selected": String(id === state.tab), "data-tab": id, "aria-controls": "panel",
@@ -194,10 +196,23 @@ function chooseStorm(cell) {
   redraw();
 }
 
-/** Cells belong to the analysis: they lie on the map while it is shown, or their list is. */
-function drawStorms() {
+function chooseFlood(one) {
+  overlay.flood = overlay.flood === one.reach ? null : one.reach;
+  if (overlay.flood !== null) {
+    [view.x, view.y] = one.ends[1];
+    viewMoved();
+  }
+  drawPanel();
+  byId("panel").querySelector(`[data-reach="${one.reach}"]`)?.focus();
+  redraw();
+}
+
+/** Cells belong to the analysis: they lie on the map while it is shown, or their list is. Floods
+ *  would hide the rain: they lie on it with their list. */
+function drawFound() {
   const shown = state.tab === "cells" || state.time === Date.parse(data.index.time);
   overlay.storms = shown ? data.storms ?? [] : [];
+  overlay.floods = state.tab === "floods" ? data.floods : null;
   redraw();
 }
 
@@ -261,9 +276,11 @@ async function loadCycle(cycle) {
   const [index, manifest, gauges] = await Promise.all([
     getJson(`${API}/frames/${cycle}`), getJson(`${API}/cycles/${cycle}/manifest`), findJson(`${API}/gauges?cycle=${cycle}`),
   ]);
+  const floods = await findJson(`${API}/flash-floods?cycle=${cycle}&min_ratio=0.7`);
   const storms = manifest.products["cells.geojson"] && (await findJson(`${API}/cells?cycle=${cycle}`));
   if (mine !== loading) return;
-  Object.assign(data, { index, manifest, gauges, gauge: null, storms: storms && readCells(storms, data.map) });
+  Object.assign(data, { index, manifest, gauges, gauge: null, storms: storms && readCells(storms, data.map), floods: floods && readFloods(floods, data.map) });
+  if (!data.floods?.catchments.some((f) => f.reach === overlay.flood)) overlay.flood = null;
   if (!data.storms?.some((s) => s.cell === overlay.storm)) overlay.storm = null;
   const { x0_m: x0, y0_m: y0 } = data.map.grid;
   overlay.gauges = (gauges?.gauges ?? []).map((g) => ({ ...g, x: g.x_m == null ? null : g.x_m - x0, y: g.y_m == null ? null : g.y_m - y0 }));
@@ -359,7 +376,7 @@ async function start() {
     ...layerKeys, " ": () => timeline.toggle(), ArrowLeft: () => timeline.step(-1), ArrowRight: () => timeline.step(1),
     Home: () => timeline.pick(0), End: () => timeline.pick(timeline.times.length - 1), n: () => timeline.toNow(),
     PageUp: () => timeline.faster(1), PageDown: () => timeline.faster(-1), "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5),
-    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), c: () => chooseTab("cells"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
+    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), c: () => chooseTab("cells"), f: () => chooseTab("floods"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
     "Shift+ArrowLeft": () => moveCross(-1, 0), "Shift+ArrowRight": () => moveCross(1, 0), "Shift+ArrowUp": () => moveCross(0, 1), "Shift+ArrowDown": () => moveCross(0, -1),
     Enter: () => { const at = overlay.cross ?? view; choosePoint(at.x, at.y).catch(fail); },
     Escape: () => { overlay.cross = null; overlay.cell = null; pointer = null; state.point = null; data.point = null; writeHash(); drawPanel(); redraw(); },

@@ -1,6 +1,7 @@
 // What lies over the rain: counties, rivers, gauges, warnings, the cross and the chosen cell.
 
 import { drawCells } from "./cells.js";
+import { drawFloods } from "./floods.js";
 import { cellAt } from "./geo.js";
 
 export const LEVELS = { blue: "#2f7bff", yellow: "#ffd400", orange: "#ff8a00", red: "#ff2d2d" };
@@ -42,6 +43,8 @@ export class Overlay {
     this.gauges = [];
     this.storms = [];
     this.storm = null;
+    this.floods = null;
+    this.flood = null;
     this.cross = null;
     this.cell = null;
     this.chosen = null;
@@ -95,6 +98,7 @@ export class Overlay {
     c.lineWidth = px;
     c.strokeRect(0, 0, nx * d, ny * d);
     this.drawWarnings(c, stroke);
+    drawFloods(c, this.floods, this.flood, px);
     drawCells(c, this.storms, this.storm, px);
     this.drawCell(c, px);
     c.setTransform(ratio, 0, 0, ratio, 0, 0);

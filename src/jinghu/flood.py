@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from jinghu.configs.settings import Settings
+from jinghu.flash_floods import flash_floods
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
@@ -114,10 +115,16 @@ def flood(
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
     every = max(1, round(settings.hydro.step_min * 60.0 / step_s))
+    flash = flash_floods(
+        basin, state.soil, flows, (best, forecast), time, params, store, settings, log
+    )
+    published = flows.isel(time=slice(None, None, every)).merge(
+        flash.dataset, combine_attrs="no_conflicts"
+    )
     return FloodOutcome(
-        flows.isel(time=slice(None, None, every)),
-        _summary(network, gauges, flows),
-        to_states(state, basin),
+        published,
+        _summary(network, gauges, flows) | flash.summary,
+        to_states(state, basin) | flash.state,
     )
 
 

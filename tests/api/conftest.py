@@ -183,10 +183,19 @@ def flows(time: datetime) -> xr.Dataset:
                 np.stack([4 + wave / 200, 5 + wave / 400], 1),
                 attrs("water_level"),
             ),
+            **critical_rain(),
         },
         coords={
             "time": times,
             "reach": np.array([11, 12, 13]),
+            "duration": np.array([1, 3, 6]),
+            "return_period": np.array([2.0, 5.0, 10.0]),
+            "reach_name_zh": ("reach", np.array(["曹娥江", "", ""], object)),
+            "reach_upstream_area": ("reach", np.array([900.0, 12.34, 56.0])),
+            "reach_start_lon": ("reach", np.array([120.7, 120.72, 120.74])),
+            "reach_start_lat": ("reach", np.array([29.5, 29.51, 29.52])),
+            "reach_lon": ("reach", np.array([120.72, 120.74, 120.76])),
+            "reach_lat": ("reach", np.array([29.51, 29.52, 29.53])),
             "gauge_name_zh": ("gauge", np.array(["嵊州", "上虞"], object)),
             "gauge_name_en": ("gauge", np.array(["Shengzhou", "Shangyu"], object)),
             "gauge_lon": ("gauge", np.array([120.834, 120.862])),
@@ -195,8 +204,30 @@ def flows(time: datetime) -> xr.Dataset:
             "gauge_river": ("gauge", np.array(["曹娥江", "曹娥江"], object)),
             "gauge_warning_level": ("gauge", np.array([5.5, np.nan])),
         },
-        attrs={"terrain_source": "generated terrain that follows the rivers, seed 1"},
+        attrs={
+            "terrain_source": "generated terrain that follows the rivers, seed 1",
+            "design_rain_source": "generated",
+            "critical_return_period_years": 5.0,
+        },
     )
+
+
+def critical_rain() -> dict[str, object]:
+    """The first reach is too large to have any, the second is beyond it, the third near it."""
+    dims = ("duration", "reach")
+    critical = np.array([[np.nan, 50, 60], [np.nan, 70, 80], [np.nan, 100, 0]], np.float32)
+    ratio = np.array([[np.nan, 1.24, 0.5], [np.nan, 0.9, 0.75], [np.nan, 0.4, 0.6]], np.float32)
+    onset = np.array([[1.0, 0.5, 2.0], [4.0, 1.5, np.nan], [np.nan, np.nan, np.nan]], np.float32)
+    return {
+        "critical_rainfall": (dims, critical, attrs("critical_rainfall")),
+        "critical_rainfall_ratio": (dims, ratio, attrs("critical_rainfall_ratio")),
+        "flood_return_period": (
+            "reach",
+            np.array([5.5, 8.0, 0.0], np.float32),
+            attrs("flood_return_period"),
+        ),
+        "flood_onset": (("return_period", "reach"), onset, attrs("flood_onset")),
+    }
 
 
 def cells(time: datetime) -> dict[str, object]:

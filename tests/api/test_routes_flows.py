@@ -30,7 +30,33 @@ def test_reach_by_its_number(client):
 
 
 def test_a_cycle_without_flows_says_so(client):
-    for path in ("gauges", "gauges/0", "reaches/11"):
+    for path in ("gauges", "gauges/0", "reaches/11", "flash-floods"):
         answer = client.get(f"/api/v1/{path}", params={"cycle": "20190809T1624Z"})
         assert answer.status_code == 404
         assert "has no flows" in answer.json()["detail"]
+
+
+def test_catchments_by_their_critical_rain(client):
+    found = client.get("/api/v1/flash-floods").json()
+    assert (found["known"], found["beyond"], found["durations_h"]) == (2, 1, [1, 3, 6])
+    assert found["terrain_generated"] is True
+    worst, near = found["catchments"]
+    assert worst == {
+        "reach": 12,
+        "name_zh": None,
+        "name_en": None,
+        "upstream_area_km2": 12.3,
+        "line": [[120.72, 29.51], [120.74, 29.52]],
+        "critical_mm": [50.0, 70.0, 100.0],
+        "ratio": [1.24, 0.9, 0.4],
+        "beyond": True,
+        "return_period_years": 8.0,
+        "onset_h": 1.5,
+    }
+    assert (near["reach"], near["beyond"], near["onset_h"]) == (13, False, None)
+    beyond = client.get("/api/v1/flash-floods", params={"min_ratio": 1}).json()
+    assert [one["reach"] for one in beyond["catchments"]] == [12]
+    listed = client.get("/api/v1/flash-floods", params={"min_ratio": 0, "limit": 1}).json()
+    assert [one["reach"] for one in listed["catchments"]] == [12]
+    for bad in ({"min_ratio": -1}, {"min_ratio": "nan"}, {"limit": 0}):
+        assert client.get("/api/v1/flash-floods", params=bad).status_code == 422
