@@ -49,8 +49,10 @@ def _catchment(flows: Flows, k: int, critical_years: float) -> FlashFlood:
     ends = [(one[f"{end}lon"].item(), one[f"{end}lat"].item()) for end in ("reach_start_", "reach_")]
     ratio = one["critical_rainfall_ratio"].values
     area = one["reach_upstream_area"].item() if "reach_upstream_area" in one.coords else None
+    below = int(one["reach_downstream"].item()) if "reach_downstream" in one.coords else -1
     return FlashFlood(
         reach=int(one["reach"].item()) if "reach" in one.coords else k,
+        downstream=below if below >= 0 else None,
         name_zh=text_of(flows.data, "reach", k, "reach_name_zh") or None,
         name_en=text_of(flows.data, "reach", k, "reach_name_en") or None,
         upstream_area_km2=number(area, 1),

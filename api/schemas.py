@@ -258,6 +258,7 @@ class FlashFlood(_Model):
     """Rain of a small catchment against what makes its river flood, and how rare the flood is."""
 
     reach: int
+    downstream: int | None = Field(description="next reach; null at a mouth")
     name_zh: str | None
     name_en: str | None
     upstream_area_km2: float | None

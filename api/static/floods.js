@@ -6,7 +6,6 @@ import { planeOf } from "./geo.js";
 
 const BEYOND = "#ff3b30", NEAR = "#ffb020", DARK = "rgba(10, 2, 2, .85)";
 const HOUR = 3600e3;
-const LISTED = 40;
 
 /** The answer of the service with the places of its reaches in the plane of the grid. */
 export function readFloods(answer, map) {
@@ -18,12 +17,29 @@ export function readFloods(answer, map) {
   };
 }
 
+/** Rivers: reaches of the answer that flow into one another, each with its worst reach first. */
+export function rivers(catchments) {
+  const known = new Map(catchments.map((one) => [one.reach, one]));
+  const mouth = (one) => {
+    let at = one;
+    while (known.has(at.downstream)) at = known.get(at.downstream);
+    return at.reach;
+  };
+  const found = new Map();
+  for (const one of catchments) { // worst first
+    const key = mouth(one);
+    if (found.has(key)) found.get(key).push(one);
+    else found.set(key, [one]);
+  }
+  return [...found.values()];
+}
+
 /** Draw in metres; `px` is a pixel in metres. Those beyond lie over those that are near. */
 export function drawFloods(c, floods, chosen, px) {
   if (!floods) return;
   for (const one of [...floods.catchments].reverse()) {
     const [[x0, y0], [x1, y1]] = one.ends;
-    for (const [style, width] of [[DARK, 5], [one.beyond ? BEYOND : NEAR, one.reach === chosen ? 4 : 2.6]]) {
+    for (const [style, width] of [[DARK, 7], [one.beyond ? BEYOND : NEAR, 4]]) {
       c.strokeStyle = style;
       c.lineWidth = width * px;
       c.beginPath();
@@ -46,8 +62,8 @@ const share = (one) => {
 };
 
 function rarity(years) {
-  if (!years) return both("<2 年", "y");
-  return both(`${years < 10 ? years.toFixed(1) : Math.round(years)}${years >= 100 ? "+" : ""} 年`, "y");
+  if (!years) return "<2";
+  return `${years < 10 ? years.toFixed(1) : Math.round(years)}${years >= 100 ? "+" : ""}`;
 }
 
 export function floodsPanel(floods, time, chosen, choose) {
@@ -57,17 +73,16 @@ export function floodsPanel(floods, time, chosen, choose) {
     `Observed and forecast rain over the rain that, on the soil as wet as it is, brings the ${floods.critical_return_period_years}-year flood. Design rain: ${floods.design_rain_source}.`));
   const heading = el("h2", {}, both(`${beijingText(time)} 山洪：${floods.beyond} 条小流域达到临界雨量`, `${floods.beyond} of ${floods.known} small catchments beyond their critical rain`));
   if (!floods.catchments.length) return [heading, foot];
-  const rows = floods.catchments.slice(0, LISTED).map((one) =>
+  const rows = rivers(floods.catchments).map(([one, ...others]) =>
     el("tr", { "aria-selected": String(one.reach === chosen) },
-      el("td", {}, el("button", { type: "button", "data-reach": one.reach, onclick: () => choose(one) }, both(one.name_zh ?? `河段 ${one.reach}`, one.name_en ?? `reach ${one.reach}`))),
+      el("td", {}, el("button", { type: "button", "data-reach": one.reach, onclick: () => choose(one) },
+        both(one.name_zh ?? `河段 ${one.reach}`, one.name_en ?? `reach ${one.reach}`),
+        others.length ? both(` 等 ${others.length + 1} 段`, `and ${others.length} more`) : null)),
       el("td", { class: "n" }, amount(one.upstream_area_km2)),
-      el("td", { class: `n ${one.beyond ? "beyond" : "near"}` }, share(one)),
-      el("td", { class: "n", title: `${floods.durations_h.map((h, k) => `${h} h ${amount(one.critical_mm[k])} mm`).join("，")}` }, amount(one.critical_mm[0])),
+      el("td", { class: "n" }, el("strong", one.beyond ? { class: "beyond" } : {}, share(one))),
+      el("td", { class: "n", title: floods.durations_h.map((h, k) => `${h} h ${amount(one.critical_mm[k])} mm`).join("，") }, one.critical_mm.map(amount).join(" ")),
       el("td", { class: "n" }, rarity(one.return_period_years)),
-      el("td", { class: "n" }, one.onset_h == null ? "—" : beijingText(time + one.onset_h * HOUR))));
-  const head = ["小流域 Catchment", "面积 km²", "比值 ratio", "1 h 临界 critical mm", "重现期 return", "超临界 from"].map((t) => el("th", { scope: "col" }, t));
-  const more = floods.catchments.length > LISTED
-    ? el("p", { class: "note" }, both(`另有 ${floods.catchments.length - LISTED} 条未列出，地图上已标出。`, "more on the map"))
-    : null;
-  return [heading, el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)), ...(more ? [more] : []), foot];
+      el("td", { class: "n" }, one.onset_h == null ? "—" : beijingText(time + one.onset_h * HOUR).slice(-5))));
+  const head = ["小流域 Catchment", "面积 km²", "比值 ratio", `${floods.durations_h.join("/")} h 临界 critical mm`, "重现期 years", "超临界 from"].map((t) => el("th", { scope: "col" }, t));
+  return [heading, el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows)), foot];
 }

@@ -210,7 +210,7 @@ function chooseFlood(one) {
 /** Cells belong to the analysis: they lie on the map while it is shown, or their list is. Floods
  *  would hide the rain: they lie on it with their list. */
 function drawFound() {
-  const shown = state.tab === "cells" || state.time === Date.parse(data.index.time);
+  const shown = state.tab === "cells" || (state.tab !== "floods" && state.time === Date.parse(data.index.time));
   overlay.storms = shown ? data.storms ?? [] : [];
   overlay.floods = state.tab === "floods" ? data.floods : null;
   redraw();

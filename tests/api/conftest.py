@@ -191,6 +191,7 @@ def flows(time: datetime) -> xr.Dataset:
             "duration": np.array([1, 3, 6]),
             "return_period": np.array([2.0, 5.0, 10.0]),
             "reach_name_zh": ("reach", np.array(["曹娥江", "", ""], object)),
+            "reach_downstream": ("reach", np.array([-1, 13, -1])),
             "reach_upstream_area": ("reach", np.array([900.0, 12.34, 56.0])),
             "reach_start_lon": ("reach", np.array([120.7, 120.72, 120.74])),
             "reach_start_lat": ("reach", np.array([29.5, 29.51, 29.52])),

@@ -43,6 +43,7 @@ def test_catchments_by_their_critical_rain(client):
     worst, near = found["catchments"]
     assert worst == {
         "reach": 12,
+        "downstream": 13,
         "name_zh": None,
         "name_en": None,
         "upstream_area_km2": 12.3,
@@ -53,7 +54,8 @@ def test_catchments_by_their_critical_rain(client):
         "return_period_years": 8.0,
         "onset_h": 1.5,
     }
-    assert (near["reach"], near["beyond"], near["onset_h"]) == (13, False, None)
+    assert (near["reach"], near["downstream"], near["beyond"]) == (13, None, False)
+    assert near["onset_h"] is None
     beyond = client.get("/api/v1/flash-floods", params={"min_ratio": 1}).json()
     assert [one["reach"] for one in beyond["catchments"]] == [12]
     listed = client.get("/api/v1/flash-floods", params={"min_ratio": 0, "limit": 1}).json()
