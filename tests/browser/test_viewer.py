@@ -75,6 +75,7 @@ def test_a_forecaster_at_work(address, tmp_path):
             await warnings_are_listed(page)
             await a_click_opens_the_point(page)
             await gauges_show_their_flow(page)
+            await floods_are_listed_by_river(page)
             await the_sheet_of_keys(page)
 
     asyncio.run(work())
@@ -141,6 +142,19 @@ async def gauges_show_their_flow(page: Page) -> None:
     await page.evaluate("document.querySelector('[data-gauge]').click()")
     await page.until("document.querySelector('#panel svg.chart')")
     assert "500" in await page.evaluate("document.getElementById('panel').textContent")
+
+
+async def floods_are_listed_by_river(page: Page) -> None:
+    """Reach 12 flows into reach 13: one row, the worse of them."""
+    await page.key("f")
+    await page.until("document.getElementById('panel').textContent.includes('临界雨量')")
+    assert await page.evaluate("document.querySelectorAll('#panel tbody tr').length") == 1
+    text = await page.evaluate("document.querySelector('#panel tbody tr').textContent")
+    for words in ("河段 12", "等 2 段", "1.24", "50 70 100", "8.0", "02:00"):
+        assert words in text
+    assert "山洪 1" in await page.evaluate("document.getElementById('tabs').textContent")
+    await page.evaluate("document.querySelector('[data-reach]').click()")
+    await page.until("document.querySelector('#panel tr[aria-selected=true]') !== null")
 
 
 async def the_sheet_of_keys(page: Page) -> None:
