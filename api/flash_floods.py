@@ -1,6 +1,7 @@
 """Small catchments of a published cycle by their critical rain."""
 
 import numpy as np
+import xarray as xr
 
 from jinghu.api.flows import Flows, text_of
 from jinghu.api.problems import ProblemError
@@ -46,20 +47,23 @@ def flash_floods(flows: Flows, min_ratio: float, limit: int) -> FlashFloodList:
 def _catchment(flows: Flows, k: int, critical_years: float) -> FlashFlood:
     one = flows.data.isel(reach=k)
     at = int(np.abs(one["return_period"].values - critical_years).argmin())
-    ends = [(one[f"{end}lon"].item(), one[f"{end}lat"].item()) for end in ("reach_start_", "reach_")]
     ratio = one["critical_rainfall_ratio"].values
-    area = one["reach_upstream_area"].item() if "reach_upstream_area" in one.coords else None
-    below = int(one["reach_downstream"].item()) if "reach_downstream" in one.coords else -1
+    below = int(one["reach_downstream"].item())
     return FlashFlood(
         reach=int(one["reach"].item()) if "reach" in one.coords else k,
         downstream=below if below >= 0 else None,
         name_zh=text_of(flows.data, "reach", k, "reach_name_zh") or None,
         name_en=text_of(flows.data, "reach", k, "reach_name_en") or None,
-        upstream_area_km2=number(area, 1),
-        line=[(round(lon, 5), round(lat, 5)) for lon, lat in ends],
+        upstream_area_km2=number(one["reach_upstream_area"].item(), 1),
+        line=[_place(one, "reach_start_"), _place(one, "reach_")],
         critical_mm=[number(v, 1) for v in one["critical_rainfall"].values],
         ratio=[number(v, 2) for v in ratio],
         beyond=bool((np.nan_to_num(ratio, nan=0.0) >= 1.0).any()),
         return_period_years=number(one["flood_return_period"].item(), 1),
         onset_h=number(one["flood_onset"].values[at], 2),
     )
+
+
+def _place(one: xr.Dataset, end: str) -> tuple[float, float]:
+    """Longitude and latitude of an end of a reach."""
+    return round(one[f"{end}lon"].item(), 5), round(one[f"{end}lat"].item(), 5)

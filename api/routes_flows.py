@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from jinghu.api.deps import CYCLE_PATTERN, ContextDep, existing_cycle, newest_published
+from jinghu.api.flash_floods import flash_floods
 from jinghu.api.flows import (
     Flows,
     flows_of,
@@ -14,7 +15,6 @@ from jinghu.api.flows import (
     series,
     text_of,
 )
-from jinghu.api.flash_floods import flash_floods
 from jinghu.api.http import cached
 from jinghu.api.problems import ProblemError, responses
 from jinghu.api.schemas import FlashFloodList, GaugeList, Hydrograph, Reach

@@ -120,7 +120,7 @@ def design_storms(
     the depth of its duration.
     """
     n = max(1, round(hours / step_h))
-    ends = step_h * np.arange(1, n + 1)
+    ends = np.arange(1, n + 1) * np.float64(step_h)
     depth = depths_mm(table, ends, years)[:, None, :] * areal_share(ends, area_km2)[None]
     blocks = np.diff(np.maximum.accumulate(depth, axis=2), axis=2, prepend=0.0)
     blocks = -np.sort(-blocks, axis=2)  # a law of depth that is not concave at a knot

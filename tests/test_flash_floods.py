@@ -65,6 +65,7 @@ def test_a_window_that_began_before_counts_what_fell_then(settings, store):
     outcome = flood(
         past, rain(settings, time + STEP, 30, 12.0, range(3)), time, store, settings, log
     )
+    assert outcome.dataset is not None
     critical = outcome.dataset["critical_rainfall"].values
     known = np.isfinite(critical[0])
     ratio = outcome.dataset["critical_rainfall_ratio"].values

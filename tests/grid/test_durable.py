@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_a_tree_is_flushed_whole_files_before_folders(tmp_path, monkeypatch):
         for k in range(20):
             (tmp_path / root / f"{k}").mkdir(parents=True)
             (tmp_path / root / f"{k}" / "c").write_text("x")
-    flushed = []
+    flushed: list[Path] = []
     monkeypatch.setattr(durable, "fsync_path", flushed.append)
     durable.fsync_tree(tmp_path / "a", tmp_path / "b", tmp_path / "there is none")
     everything = [

@@ -6,15 +6,17 @@ from jinghu.configs.settings import CONFIGS
 from jinghu.grid.errors import DataError
 from jinghu.hydro.design_rain import areal_share, depths_mm, design_storms, read_design_rain
 
+TEN = np.array([10.0])
+DURATIONS = [
+    {"hours": 1, "mean_mm": 40, "cv": 0.4},
+    {"hours": 6, "mean_mm": 70, "cv": 0.4},
+    {"hours": 24, "mean_mm": 100, "cv": 0.4},
+]
 TABLE = {
     "version": "1",
     "source": "test",
     "skewness_ratio": 2.5,
-    "durations": [
-        {"hours": 1, "mean_mm": 40, "cv": 0.4},
-        {"hours": 6, "mean_mm": 70, "cv": 0.4},
-        {"hours": 24, "mean_mm": 100, "cv": 0.4},
-    ],
+    "durations": DURATIONS,
 }
 
 
@@ -38,7 +40,7 @@ def test_depths_follow_the_published_factors_of_pearson_iii(written):
 
 
 def test_between_durations_depth_is_a_power_of_the_duration(written):
-    found = depths_mm(read_design_rain(written()), np.array([1.0, np.sqrt(6.0), 6.0]), [10.0])[0]
+    found = depths_mm(read_design_rain(written()), np.array([1.0, np.sqrt(6.0), 6.0]), TEN)[0]
     assert found[1] == pytest.approx(np.sqrt(found[0] * found[2]))
 
 
@@ -70,8 +72,8 @@ def test_the_mean_of_an_area_gets_less_than_a_point():
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"durations": TABLE["durations"][::-1]}, "hours must ascend"),
-        ({"durations": TABLE["durations"][:1]}, "durations"),
+        ({"durations": DURATIONS[::-1]}, "hours must ascend"),
+        ({"durations": DURATIONS[:1]}, "durations"),
         ({"skewness_ratio": 0}, "skewness_ratio"),
         ({"source": ""}, "source"),
         (
