@@ -238,6 +238,10 @@ class WarningSettings(_Frozen):
     """Rules, database, audience, delivery."""
 
     rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
+    water_rules: ConfigPath | None = Field(
+        CONFIGS / "rules" / "rivers.yaml",
+        description="table of river and reservoir levels; nobody is warned of them where null",
+    )
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
     status: Literal["Actual", "Exercise", "Test"] = "Actual"

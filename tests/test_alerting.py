@@ -311,3 +311,15 @@ def test_drills_need_a_drill_channel_and_nothing_is_sent_without(tmp_path):
         assert summary["waiting"] == summary["delivered"] == 0
         assert any("no channel is for Exercise" in d for d in office.log.degradations)
         assert query(office.settings, "SELECT COUNT(*) FROM outbox") == [(0,)]
+
+
+def test_water_is_judged_held_or_left_out(tmp_path):
+    office = Office(configure(tmp_path))
+    office.cycle(0)
+    assert any("what stands of rivers and reservoirs is held" in d for d in office.log.degradations)
+    office = Office(configure(tmp_path, water_rules=None))
+    office.cycle(0)
+    assert not any("rivers and reservoirs" in d for d in office.log.degradations)
+    office = Office(configure(tmp_path, water_rules=str(tmp_path / "none.yaml")))
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        office.cycle(0)

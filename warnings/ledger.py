@@ -1,12 +1,11 @@
 """The transactional shell of the life cycle: one cycle's levels become events, alerts, outbox."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from jinghu.grid.spec import GridSpec
@@ -16,13 +15,16 @@ from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
 from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
 from jinghu.warnings.levels import Action, Hazard
-from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
+from jinghu.warnings.lifecycle import CellState, LifeParams, Plan, Standing, plan_event
+from jinghu.warnings.matters import Matter, held_matter, rain_matters, water_matters
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.purposes import Purpose, register_channels
 from jinghu.warnings.relief import relieve, stand_down
+from jinghu.warnings.subjects import Subject
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
-from jinghu.warnings.units import County, Units
+from jinghu.warnings.units import Units
 from jinghu.warnings.waiting import AnswerWithin
+from jinghu.warnings.water import WaterFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,13 @@ class Summary:
 
 
 def process(
-    engine: Engine, levels: xr.Dataset, name: str, time: datetime, office: Office, now: datetime
+    engine: Engine,
+    levels: xr.Dataset,
+    name: str,
+    time: datetime,
+    office: Office,
+    now: datetime,
+    water: Sequence[WaterFinding] | None = (),
 ) -> Summary:
     """Bring the events in line with one cycle's levels, in one transaction.
 
@@ -79,12 +87,10 @@ def process(
         Who warns.
     now
         The clock: from here on run the waiting times of messages and people.
+    water
+        What was found at gauges and reservoirs. None where the cycle could not tell: then what
+        stands of them is held.
     """
-    found = Found(
-        levels["warning_level"].values.ravel(),
-        levels["warning_level_kept"].values.ravel(),
-        levels["known"].values.ravel(),
-    )
     mine = cycle.c.status == office.status
     with engine.begin() as connection:
         done = connection.execute(
@@ -94,15 +100,16 @@ def process(
             return Summary(**(json.loads(done) | {"repeated": True}))
         register_channels(connection, _declared(office))
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
-        summary = Summary(candidates=int((found.level > 0)[office.units.cell_county >= 0].sum()))
+        matters = rain_matters(levels, office.units) + water_matters(water or (), office.units)
+        summary = Summary(candidates=sum(_concerned(matter) for matter in matters))
         if newest is not None and newest > name:
             summary.late_after = newest
         else:
             summary.expired = close_expired(connection, time, now)
-            for index, county in enumerate(office.units.counties):
-                cells = np.flatnonzero(office.units.cell_county == index)
-                work = _Work(connection, levels, name, time, now, office, county, summary)
-                work.bring_in_line(found, cells)
+            if water is None:
+                matters += _held(connection, office)
+            for matter in matters:
+                _Work(connection, matter, name, time, now, office, summary).bring_in_line()
         connection.execute(
             insert(cycle).values(
                 cycle=name,
@@ -113,6 +120,31 @@ def process(
         )
         record(connection, now, "cycle", "processed", name, asdict(summary))
     return summary
+
+
+def _concerned(matter: Matter) -> int:
+    """How many cells of a matter have a level."""
+    return int((matter.found.level[matter.cells] > 0).sum())
+
+
+def _held(connection: Connection, office: Office) -> list[Matter]:
+    """Open events of gauges and reservoirs, of which this cycle could not tell anything."""
+    counties = {county.code: county for county in office.units.counties}
+    rows = connection.execute(
+        select(event).where(
+            event.c.closed_at.is_(None), event.c.subject != "", event.c.status == office.status
+        )
+    )
+    return [
+        held_matter(
+            Hazard(row.hazard),
+            counties[row.county],
+            Subject(row.subject, row.subject_zh, row.subject_en),
+            office.units.cell_county.size,
+        )
+        for row in rows
+        if row.county in counties
+    ]
 
 
 def _declared(office: Office) -> dict[str, Purpose]:
@@ -149,20 +181,20 @@ def _close(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One county in one cycle."""
+    """One matter in one cycle."""
 
     connection: Connection
-    levels: xr.Dataset
+    matter: Matter
     cycle: str
     time: datetime
     now: datetime
     office: Office
-    county: County
     summary: Summary
 
-    def bring_in_line(self, found: Found, cells: NDArray[np.int64]) -> None:
+    def bring_in_line(self) -> None:
         standing = self._standing()
-        plan = plan_event(standing, cells, found, self.time, self.office.life)
+        matter = self.matter
+        plan = plan_event(standing, matter.cells, matter.found, self.time, self.office.life)
         if plan is None:
             return
         event_id = standing.event_id if standing else self._open(plan)
@@ -188,8 +220,9 @@ class _Work:
         row = self.connection.execute(
             select(event).where(
                 event.c.closed_at.is_(None),
-                event.c.hazard == Hazard.RAINSTORM.value,
-                event.c.county == self.county.code,
+                event.c.hazard == self.matter.hazard.value,
+                event.c.county == self.matter.county.code,
+                event.c.subject == self.matter.key,
                 event.c.status == self.office.status,
             )
         ).first()
@@ -215,14 +248,18 @@ class _Work:
         return Standing(row.event_id, int(row.level), parse_time(expires), cells)
 
     def _open(self, plan: Plan) -> str:
-        status = self.office.status
+        matter, status = self.matter, self.office.status
         drill = "" if status == "Actual" else f"-{status.lower()}"
-        event_id = f"{Hazard.RAINSTORM.value}-{self.county.code}-{self.cycle}{drill}"
+        place = "-".join(filter(None, (matter.county.code, matter.key)))
+        event_id = f"{matter.hazard.value}-{place}-{self.cycle}{drill}"
         self.connection.execute(
             insert(event).values(
                 event_id=event_id,
-                hazard=Hazard.RAINSTORM.value,
-                county=self.county.code,
+                hazard=matter.hazard.value,
+                county=matter.county.code,
+                subject=matter.key,
+                subject_zh=matter.subject.name_zh if matter.subject else "",
+                subject_en=matter.subject.name_en if matter.subject else "",
                 status=status,
                 level=plan.level,
                 opened_at=isoformat(self.time),
@@ -308,8 +345,8 @@ class _Work:
             references=self._references(event_id),
         )
         shown = plan.cells or (standing.cells if standing else {})
-        place = (self.county, office.city_zh, office.city_en)
-        return compose(draft, shown, self.levels, place, office.spec)
+        city = (office.city_zh, office.city_en)
+        return compose(draft, shown, self.matter, city, office.spec)
 
     def _references(self, event_id: str) -> tuple[Reference, ...]:
         """Earlier messages of the event that had not expired."""

@@ -203,9 +203,9 @@ def _one(connection: Connection, identifier: str) -> Row[Any]:
 
 
 def _joined() -> Select[Any]:
-    return select(alert, event.c.hazard, event.c.county, event.c.closed_at).join(
-        event, event.c.event_id == alert.c.event_id
-    )
+    of_event = (event.c.hazard, event.c.county, event.c.closed_at)
+    subject = (event.c.subject, event.c.subject_zh, event.c.subject_en)
+    return select(alert, *of_event, *subject).join(event, event.c.event_id == alert.c.event_id)
 
 
 def _active(now: str) -> tuple[Any, ...]:
@@ -257,6 +257,9 @@ def _feature(
             "event_id": row.event_id,
             "hazard": row.hazard,
             "county": row.county,
+            "place": row.subject or None,
+            "place_zh": row.subject_zh or None,
+            "place_en": row.subject_en or None,
             "action": row.action,
             "action_zh": Action(row.action).zh,
             "hazard_zh": Hazard(row.hazard).zh,

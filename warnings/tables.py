@@ -45,12 +45,16 @@ recipient = Table(
     Column("cell_id", Integer, nullable=False, index=True),
 )
 
+# The subject is the gauge or reservoir that an event is about, empty where it is a county's rain.
 event = Table(
     "event",
     metadata,
     Column("event_id", String(64), primary_key=True),
     Column("hazard", String(24), nullable=False),
     Column("county", String(6), nullable=False),
+    Column("subject", String(32), nullable=False, server_default=""),
+    Column("subject_zh", String(128), nullable=False, server_default=""),
+    Column("subject_en", String(128), nullable=False, server_default=""),
     Column("status", String(8), nullable=False),
     Column("level", Integer, nullable=False),
     Column("opened_at", String(20), nullable=False),

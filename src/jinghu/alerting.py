@@ -14,6 +14,7 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
 from jinghu.grid.frames import parse_frame
+from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
@@ -32,6 +33,8 @@ from jinghu.warnings.levels import Level
 from jinghu.warnings.purposes import Purpose, fits
 from jinghu.warnings.rules import evaluate, load_rules
 from jinghu.warnings.units import Units, load_units
+from jinghu.warnings.water import WaterFinding, evaluate_water
+from jinghu.warnings.water_rules import WaterRules, load_water_rules
 from jinghu.warnings.webhook import Webhook
 
 _SEEN = (State.DRY, State.WET)
@@ -39,10 +42,14 @@ _SEEN = (State.DRY, State.WET)
 
 @dataclass(frozen=True, slots=True)
 class WarningLevels:
-    """Levels of one cycle: what is published, and all that the life of the warnings needs."""
+    """Levels of one cycle: what is published, and all that the life of the warnings needs.
+
+    ``water_rules`` are those of rivers and reservoirs, which are judged with the flows.
+    """
 
     published: xr.Dataset
     evaluated: xr.Dataset
+    water_rules: WaterRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
     Raises
     ------
     ConfigError
-        Where the rule table is missing or broken, or needs a window that is not there.
+        Where a rule table is missing or broken, or needs a window that is not there.
     """
     check(grid, "rainfall_amount", "quality", "age", "state")
     evaluated = evaluate(load_rules(settings.warnings.rules), grid)
@@ -79,7 +86,8 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
         "rules": evaluated.attrs["rules"],
     }
     published.attrs = {}
-    return WarningLevels(published, evaluated)
+    water = settings.warnings.water_rules
+    return WarningLevels(published, evaluated, None if water is None else load_water_rules(water))
 
 
 def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
@@ -94,14 +102,45 @@ def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
     return known
 
 
+def water_findings(
+    levels: WarningLevels, flows: xr.Dataset | None, units: Units, spec: GridSpec, log: StageLog
+) -> list[WaterFinding] | None:
+    """Judge rivers and reservoirs; None where the cycle has no flows and cannot tell."""
+    if levels.water_rules is None:
+        return []
+    if flows is None:
+        log.degrade("no flood forecast: what stands of rivers and reservoirs is held")
+        return None
+    known = levels.evaluated["known"].values.ravel()
+    inside = units.cell_county >= 0
+    found, lines = evaluate_water(levels.water_rules, flows, known, inside, spec)
+    for line in lines:
+        log.degrade(line)
+    return found
+
+
 def warn(
-    levels: WarningLevels, cycle: str, now: datetime, settings: Settings, log: StageLog
+    levels: WarningLevels,
+    cycle: str,
+    now: datetime,
+    settings: Settings,
+    log: StageLog,
+    flows: xr.Dataset | None = None,
 ) -> WarningOutcome:
     """Bring the warnings in line with a cycle, and hand over what is due.
 
     Alerts and their messages are decided by the cycle's time, so that a replay decides as the
     original did; delivery and the waiting times of people run on the clock. A receiver that is
     down degrades the cycle by name; its messages are tried again by the next.
+
+    Parameters
+    ----------
+    levels, cycle, now
+        Levels of a cycle, its name, and the clock.
+    settings, log
+        Of the installation; where degradations are named.
+    flows
+        Hydrographs of the cycle, as `hydro.zarr` holds them; None where there are none.
 
     Raises
     ------
@@ -123,7 +162,8 @@ def warn(
             ensure_audience(engine, units, settings, log)
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
-            summary = process(engine, levels.evaluated, cycle, time, office, now)
+            water = water_findings(levels, flows, units, office.spec, log)
+            summary = process(engine, levels.evaluated, cycle, time, office, now, water)
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
             waiting = outbox_counts(engine)

@@ -174,7 +174,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
-        warned = warn(levels, cycle, inputs.now, settings, log)
+        warned = warn(levels, cycle, inputs.now, settings, log, flows.dataset)
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
         with log.stage("ensemble"):
             fast = store.part(cycle, "fast")
