@@ -53,6 +53,9 @@ def compose(
     level = Level(max(state.level for state in cells.values()))
     deciding = np.array([cell for cell, state in cells.items() if state.level == level])
     onset_min, evidence = matter.finding.evidence(deciding, level)
+    onset = draft.sent + timedelta(minutes=round(onset_min))
+    # A flood that is still to come must not expire before it is there.
+    expires = draft.expires if onset < draft.expires else onset + (draft.expires - draft.sent)
     return Message(
         identifier=draft.identifier,
         sender=draft.sender,
@@ -64,8 +67,8 @@ def compose(
         city_zh=city[0],
         city_en=city[1],
         sent=draft.sent,
-        onset=draft.sent + timedelta(minutes=round(onset_min)),
-        expires=draft.expires,
+        onset=onset,
+        expires=expires,
         evidence=evidence,
         areas=areas_of(cells, spec),
         references=draft.references,

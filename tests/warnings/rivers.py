@@ -30,7 +30,7 @@ def flows(spec, time, level_m, discharge_m3_s, *, terrain="a survey", pool_m=Non
     found = xr.Dataset(
         {
             "water_level": (("time", "gauge"), series(level_m),
-                            {"vertical_datum": f"heights of the terrain: {terrain}"}),
+                            {"units": "m", "vertical_datum": f"heights of the terrain: {terrain}"}),
             "gauge_discharge": (("time", "gauge"), series(discharge_m3_s)),
         },
         coords={

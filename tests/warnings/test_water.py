@@ -273,6 +273,14 @@ def test_cap_says_where_when_and_how_high(office):
     assert parameters["place"] == "fengqiao"
 
 
+def test_a_flood_of_tomorrow_does_not_expire_before_it_comes(office):
+    office.cycle([9] * 20 + [10.5])
+    (row,) = office.alerts()
+    assert validate(row.cap_xml.encode()) == []
+    assert row.sent == "2026-07-01T00:06:00Z"
+    assert row.expires > "2026-07-01T22:00:00Z"
+
+
 def test_readers_can_ask_for_river_warnings_alone(office):
     office.cycle([9, 10.5], rain={103: 3})
     with office.world.engine.connect() as connection:
