@@ -142,6 +142,8 @@ def _certainty(message: Message) -> str:
         return "Possible"
     if isinstance(message.evidence, WaterEvidence):
         return "Likely"  # also the level now is computed, not read off a staff
+    if 0 < message.evidence.probability <= 0.5:  # CAP calls likely what is more likely than not
+        return "Possible"
     return "Likely" if message.onset > message.sent else "Observed"
 
 

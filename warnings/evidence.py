@@ -23,11 +23,15 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a level of rain stands, and the largest amount that speaks for it, if any."""
+    """Why a level of rain stands, and the largest amount that speaks for it, if any.
+
+    With a ``probability`` it is that of reaching the amount.
+    """
 
     basis: Basis
     peak_mm: float = 0.0
     window_h: int = 0
+    probability: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

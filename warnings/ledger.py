@@ -58,6 +58,14 @@ class Summary:
     alerts: list[str] = field(default_factory=list)
 
 
+_SECOND = "+p"  # sorts behind the cycle's own name, and before the next cycle's
+
+
+def second_pass(name: str) -> str:
+    """Name under which a cycle is processed again, once its probabilities are known."""
+    return f"{name}{_SECOND}"
+
+
 def process(
     engine: Engine,
     levels: xr.Dataset,
@@ -82,7 +90,7 @@ def process(
         As `jinghu.warnings.rules.evaluate` gives them, and ``known`` (y, x): False where the rain
         rests on missing or stale data.
     name, time
-        Cycle and its analysis time.
+        Cycle, or its `second_pass`, and its analysis time.
     office
         Who warns.
     now
@@ -109,7 +117,8 @@ def process(
             if water is None:
                 matters += _held(connection, office)
             for matter in matters:
-                _Work(connection, matter, name, time, now, office, summary).bring_in_line()
+                of_cycle = name.removesuffix(_SECOND)
+                _Work(connection, matter, of_cycle, time, now, office, summary).bring_in_line()
         connection.execute(
             insert(cycle).values(
                 cycle=name,

@@ -62,20 +62,26 @@ class RainFinding:
         """
         reached = cells[self._flat("warning_level", cells) >= level]
         if reached.size:
-            amount = self._flat("warning_amount", reached)
-            window = self._flat("warning_window", reached)
-            best = int(amount.argmax())
             onset = float(np.nanmin(self._flat("warning_onset_lead", reached)))
-            return onset, Evidence(Basis.REACHED, float(amount[best]), int(window[best]))
+            return onset, self._strongest(Basis.REACHED, "warning", reached)
         kept = cells[self._flat("warning_level_kept", cells) >= level]
-        amount, window = self._flat("kept_amount", kept), self._flat("kept_window", kept)
-        if (window > 0).any():
-            best = int(amount.argmax())
-            return 0.0, Evidence(Basis.CLOSE, float(amount[best]), int(window[best]))
+        if (self._flat("kept_window", kept) > 0).any():
+            return 0.0, self._strongest(Basis.CLOSE, "kept", kept)
         waning = kept.size == 0 and self._flat("known", cells).all()
         return 0.0, Evidence(Basis.WANING if waning else Basis.UNKNOWN)
 
+    def _strongest(self, basis: Basis, kind: str, cells: NDArray[np.int64]) -> Evidence:
+        """The largest amount that is forecast; where none is, the likeliest."""
+        names = ("amount", "window", "probability")
+        amount, window, probability = (self._flat(f"{kind}_{n}", cells) for n in names)
+        certain = (probability == 0) & (window > 0)
+        strength = np.where(certain, amount, -1.0) if certain.any() else probability
+        best = int(strength.argmax())
+        return Evidence(basis, float(amount[best]), int(window[best]), float(probability[best]))
+
     def _flat(self, name: str, where: NDArray[np.int64]) -> NDArray[np.float64]:
+        if name not in self.levels:  # levels without rules on probabilities
+            return np.zeros(len(where))
         values: NDArray[np.float64] = self.levels[name].values.ravel()[where]
         return values
 

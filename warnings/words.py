@@ -9,6 +9,11 @@ from jinghu.warnings.levels import Level
 
 def rain_zh(found: Evidence, level: Level, onset: datetime) -> str:
     """Rain in Chinese, in Beijing time."""
+    if found.probability > 0:
+        close = found.basis is Basis.CLOSE
+        likely = f"{found.window_h}小时雨量达到{found.peak_mm:.0f}毫米的概率为{_percent(found)}%"
+        standing = f"接近{level.zh}标准，预警继续有效" if close else f"达到{level.zh}标准"
+        return f"{likely}，{standing}"
     if found.basis is Basis.REACHED:
         return (
             f"{found.window_h}小时雨量（实况加预报）将达或已达{found.peak_mm:.0f}毫米，"
@@ -26,6 +31,11 @@ def rain_zh(found: Evidence, level: Level, onset: datetime) -> str:
 
 def rain_en(found: Evidence, level: Level, onset: datetime, place: str) -> str:
     """Rain in English."""
+    if found.probability > 0:
+        close = found.basis is Basis.CLOSE
+        likely = f"{found.peak_mm:.0f} mm in {found.window_h} h are reached with a probability of"
+        standing = f"close to the {level.en} level, which stands" if close else f"{level.en} level"
+        return f"In {place} {likely} {_percent(found)} %: {standing}"
     amount = f"Rain of {found.peak_mm:.0f} mm in {found.window_h} h (observed plus forecast)"
     if found.basis is Basis.REACHED:
         return (
@@ -37,6 +47,10 @@ def rain_en(found: Evidence, level: Level, onset: datetime, place: str) -> str:
     if found.basis is Basis.WANING:
         return f"The rain weakens in {place}; {level.en} stands until it is sure to stay so"
     return f"Too little is observed in {place} to tell that the rain is over; {level.en} stands"
+
+
+def _percent(found: Evidence) -> int:
+    return round(100 * found.probability)
 
 
 def water_zh(found: WaterEvidence, level: Level, onset: datetime, sent: datetime) -> str:

@@ -1,7 +1,7 @@
 """From levels to told people: rules, events, audience, outbox, delivery, as the cycle uses them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import DeliverySummary, deliver, outbox_counts
 from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.generate import generate_recipients
-from jinghu.warnings.ledger import Office, Summary, process
+from jinghu.warnings.ledger import Office, Summary, process, second_pass
 from jinghu.warnings.levels import Level
 from jinghu.warnings.purposes import Purpose, fits
-from jinghu.warnings.rules import evaluate, load_rules
+from jinghu.warnings.rules import RuleSet, evaluate, load_rules
 from jinghu.warnings.units import Units, load_units
 from jinghu.warnings.water import WaterFinding, evaluate_water
 from jinghu.warnings.water_rules import WaterRules, load_water_rules
@@ -49,14 +49,16 @@ class WarningLevels:
 
     published: xr.Dataset
     evaluated: xr.Dataset
-    water_rules: WaterRules | None = None
+    rules: RuleSet
+    water_rules: WaterRules | None
 
 
 @dataclass(frozen=True, slots=True)
 class WarningOutcome:
-    """What the warnings of one cycle came to."""
+    """What the warnings of one cycle came to; ``likely`` those on probabilities, if any."""
 
     summary: dict[str, object]
+    likely: dict[str, object] = field(default_factory=dict)
 
 
 def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
@@ -75,7 +77,8 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
         Where a rule table is missing or broken, or needs a window that is not there.
     """
     check(grid, "rainfall_amount", "quality", "age", "state")
-    evaluated = evaluate(load_rules(settings.warnings.rules), grid)
+    rules = load_rules(settings.warnings.rules)
+    evaluated = evaluate(rules, grid, units_of(settings) if rules.needs_units else None)
     evaluated["known"] = (("y", "x"), known_cells(grid, settings.radar.stale_after_min * 60.0))
     flags = np.array([int(level) for level in Level], np.uint8)
     published = evaluated[["warning_level", "warning_onset_lead"]].copy()
@@ -87,7 +90,8 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
     }
     published.attrs = {}
     water = settings.warnings.water_rules
-    return WarningLevels(published, evaluated, None if water is None else load_water_rules(water))
+    of_water = None if water is None else load_water_rules(water)
+    return WarningLevels(published, evaluated, rules, of_water)
 
 
 def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
@@ -126,6 +130,8 @@ def warn(
     settings: Settings,
     log: StageLog,
     flows: xr.Dataset | None = None,
+    *,
+    second: bool = False,
 ) -> WarningOutcome:
     """Bring the warnings in line with a cycle, and hand over what is due.
 
@@ -141,6 +147,8 @@ def warn(
         Of the installation; where degradations are named.
     flows
         Hydrographs of the cycle, as `hydro.zarr` holds them; None where there are none.
+    second
+        The second pass of a cycle, on the rain alone: rivers and reservoirs had their turn.
 
     Raises
     ------
@@ -162,8 +170,9 @@ def warn(
             ensure_audience(engine, units, settings, log)
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
-            water = water_findings(levels, flows, units, office.spec, log)
-            summary = process(engine, levels.evaluated, cycle, time, office, now, water)
+            water = [] if second else water_findings(levels, flows, units, office.spec, log)
+            done = second_pass(cycle) if second else cycle
+            summary = process(engine, levels.evaluated, done, time, office, now, water)
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
             waiting = outbox_counts(engine)

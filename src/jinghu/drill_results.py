@@ -78,7 +78,7 @@ def evaluate(
     """
     start = script.start.astimezone(UTC)
     span = Span(start, start + timedelta(hours=script.hours), tuple(times))
-    rules = load_rules(settings.warnings.rules).rules
+    rules = load_rules(settings.warnings.rules).certain()
     limits = [Threshold(rule.window_h, rule.threshold_mm) for rule in rules]
     engine = open_database(settings.warnings.database)
     try:
