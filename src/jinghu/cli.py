@@ -12,6 +12,7 @@ from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
+from jinghu.cli_rules import rules_app
 from jinghu.cli_verify import verify
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
 
@@ -29,6 +30,7 @@ app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
+app.add_typer(rules_app, name="rules")
 app.command()(nowcast)
 app.command()(composite)
 app.command()(verify)
