@@ -19,6 +19,7 @@ class Basis(StrEnum):
     CLOSE = "close"  # an amount close enough to the threshold keeps it
     WANING = "waning"  # the rain is less than that; whether it stays so is waited for
     UNKNOWN = "unknown"  # too little is observed to lower it
+    DECIDED = "decided"  # a forecaster wants it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,17 @@ class WaterEvidence:
     datum: str
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedEvidence:
+    """A forecaster's reason for a level that the rules do not give."""
+
+    basis: Basis
+    reason: str
+
+
+AnyEvidence = Evidence | WaterEvidence | DecidedEvidence
+
+
 class Finding(Protocol):
     """What one cycle found out about one event."""
 
@@ -71,8 +83,6 @@ class Finding(Protocol):
         """Version of the table that decided."""
         ...
 
-    def evidence(
-        self, cells: NDArray[np.int64], level: Level
-    ) -> tuple[float, Evidence | WaterEvidence]:
+    def evidence(self, cells: NDArray[np.int64], level: Level) -> tuple[float, AnyEvidence]:
         """Minutes to the onset, and why the level of some cells stands."""
         ...

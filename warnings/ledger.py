@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 import xarray as xr
@@ -14,6 +14,7 @@ from jinghu.warnings.cap import to_xml
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
 from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
+from jinghu.warnings.holds import Hold, held, on, standing_holds
 from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, LifeParams, Plan, Standing, plan_event
 from jinghu.warnings.matters import Matter, held_matter, rain_matters, water_matters
@@ -45,7 +46,10 @@ class Office:
 
 @dataclass(slots=True)
 class Summary:
-    """What one cycle did; ``late_after`` names the newer cycle for which it was ignored."""
+    """What one cycle did; ``late_after`` names the newer cycle for which it was ignored.
+
+    ``idle_holds`` are the numbers of holds on what this cycle did not judge.
+    """
 
     candidates: int = 0
     issued: int = 0
@@ -56,6 +60,7 @@ class Summary:
     repeated: bool = False
     late_after: str | None = None
     alerts: list[str] = field(default_factory=list)
+    idle_holds: list[int] = field(default_factory=list)
 
 
 _SECOND = "+p"  # sorts behind the cycle's own name, and before the next cycle's
@@ -116,9 +121,14 @@ def process(
             summary.expired = close_expired(connection, time, now)
             if water is None:
                 matters += _held(connection, office)
+            holds = standing_holds(connection, office.status, time)
+            if not name.endswith(_SECOND):  # which judges the rain alone
+                idle = [n for n, one in holds if not any(on(m, one) for m in matters)]
+                summary.idle_holds = idle
+            of_cycle = name.removesuffix(_SECOND)
             for matter in matters:
-                of_cycle = name.removesuffix(_SECOND)
-                _Work(connection, matter, of_cycle, time, now, office, summary).bring_in_line()
+                decided, by = _decided(matter, [one for _, one in holds], office)
+                _Work(connection, decided, of_cycle, time, now, by, summary).bring_in_line()
         connection.execute(
             insert(cycle).values(
                 cycle=name,
@@ -129,6 +139,15 @@ def process(
         )
         record(connection, now, "cycle", "processed", name, asdict(summary))
     return summary
+
+
+def _decided(matter: Matter, holds: Sequence[Hold], office: Office) -> tuple[Matter, Office]:
+    """A matter and its guards as a forecaster wants them, where there is a hold on it."""
+    for one in holds:
+        if on(matter, one):
+            decided, life = held(matter, one, office.life)
+            return decided, replace(office, life=life)
+    return matter, office
 
 
 def _concerned(matter: Matter) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jinghu.warnings.evidence import Evidence, WaterEvidence
+from jinghu.warnings.evidence import AnyEvidence, DecidedEvidence, WaterEvidence
 from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Action, Hazard, Level, Role
 from jinghu.warnings.subjects import Subject
@@ -46,7 +46,7 @@ class Message:
     sent: datetime
     onset: datetime
     expires: datetime
-    evidence: Evidence | WaterEvidence
+    evidence: AnyEvidence
     areas: tuple[Area, ...]
     references: tuple[Reference, ...]
     event_id: str
@@ -106,6 +106,9 @@ def description_zh(message: Message) -> str:
     if isinstance(found, WaterEvidence):
         what = water_zh(found, level, message.onset, message.sent)
         where = f"{message.city_zh}{message.place_zh}"
+    elif isinstance(found, DecidedEvidence):
+        what = f"经预报员研判，{level.zh}预警有效：{found.reason}"
+        where = f"{message.city_zh}{message.place_zh}"
     else:
         what = rain_zh(found, level, message.onset)
         where = f"{message.city_zh}{message.county.name_zh}部分区域"
@@ -120,6 +123,8 @@ def description_en(message: Message) -> str:
     cells = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
     if isinstance(found, WaterEvidence):
         what = f"{message.place_en}: it {water_en(found, level, message.onset, message.sent)}"
+    elif isinstance(found, DecidedEvidence):
+        what = f"{message.place_en}: {level.en} stands by a forecaster's decision: {found.reason}"
     else:
         what = rain_en(found, level, message.onset, f"parts of {message.county.name_en}")
     return f"{what}. Cells of 2.5 km: {cells}."

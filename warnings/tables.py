@@ -73,6 +73,24 @@ event_cell = Table(
     Column("lower_to", Integer, nullable=False),
 )
 
+# A forecaster's decision against the rules; one that is neither past nor ended counts.
+hold = Table(
+    "hold",
+    metadata,
+    Column("hold_id", Integer, primary_key=True),
+    Column("status", String(8), nullable=False),
+    Column("hazard", String(24), nullable=False),
+    Column("county", String(6), nullable=False),
+    Column("subject", String(32), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("created_at", String(20), nullable=False),
+    Column("until", String(20), nullable=False),
+    Column("ended_at", String(20)),
+)
+
 alert = Table(
     "alert",
     metadata,

@@ -213,6 +213,8 @@ def name_degradations(
     """Name what the warnings of this cycle had to do without."""
     if summary.late_after is not None:
         log.degrade(f"cycle {cycle} is older than {summary.late_after}: warnings are left as is")
+    for number in summary.idle_holds:
+        log.degrade(f"hold {number} is on a place that this cycle does not judge")
     for name, cause in delivered.faults.items():
         what = "is down" if name in delivered.down else "failed for some messages"
         log.degrade(f"delivery channel {name} {what}: {cause}")

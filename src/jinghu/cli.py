@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jinghu.cli_drill import drill_app
+from jinghu.cli_hold import hold_app
 from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
@@ -31,6 +32,7 @@ app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
 app.add_typer(rules_app, name="rules")
+app.add_typer(hold_app, name="hold")
 app.command()(nowcast)
 app.command()(composite)
 app.command()(verify)

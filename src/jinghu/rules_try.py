@@ -94,7 +94,7 @@ def try_table(
         Of the installation.
     start, end
         First and last analysis time; all that the store holds where None. Nothing stands at the
-        beginning, whatever stood then.
+        beginning, whatever stood then, and holds of forecasters do not count.
     console
         Where progress is shown.
 

@@ -264,7 +264,7 @@ def test_cap_says_where_when_and_how_high(office):
     assert zh.findtext(f"{{{NAMESPACE}}}senderName") == "绍兴市水利局"
     assert row.headline_zh == "越城区发布洪水橙色预警（枫桥江枫桥站）"
     assert row.headline_en == "Yuecheng, Fengqiao gauge: orange river flood warning issued"
-    assert "guarantee level (11.00 m)" in en.findtext(f"{{{NAMESPACE}}}description") or ""
+    assert "guarantee level (11.00 m)" in (en.findtext(f"{{{NAMESPACE}}}description") or "")
     parameters = {
         p.findtext(f"{{{NAMESPACE}}}valueName"): p.findtext(f"{{{NAMESPACE}}}value")
         for p in zh.findall(f"{{{NAMESPACE}}}parameter")
