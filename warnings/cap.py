@@ -94,6 +94,7 @@ def _info(alert: etree._Element, message: Message, area: Area, *, chinese: bool)
         ("action", message.action.value),
         ("event_id", message.event_id),
         ("rules", message.rules),
+        *([("cn_identifier", message.cn_identifier)] if message.cn_identifier else []),
         *_water_parameters(message),
     ):
         parameter = _add(info, "parameter")

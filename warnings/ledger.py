@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.cap import to_xml
+from jinghu.warnings.cap_cn import allocate
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
 from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
@@ -30,7 +31,10 @@ from jinghu.warnings.water import WaterFinding
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who warns, of what, through which channels; ``drills`` names those that are for drills."""
+    """Who warns, of what, through which channels; ``drills`` names those that are for drills.
+
+    ``agency`` is the code of GB/T 4657 that makes national identifiers, if there is one.
+    """
 
     spec: GridSpec
     units: Units
@@ -42,6 +46,7 @@ class Office:
     life: LifeParams = field(default_factory=LifeParams)
     drills: frozenset[str] = frozenset()
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+    agency: str | None = None
 
 
 @dataclass(slots=True)
@@ -337,6 +342,7 @@ class _Work:
                 headline_zh=headline_zh(message),
                 headline_en=headline_en(message),
                 cap_xml=to_xml(message).decode("utf-8"),
+                cn_identifier=message.cn_identifier,
             )
         ).inserted_primary_key
         assert key is not None
@@ -374,7 +380,11 @@ class _Work:
         )
         shown = plan.cells or (standing.cells if standing else {})
         city = (office.city_zh, office.city_en)
-        return compose(draft, shown, self.matter, city, office.spec)
+        message = compose(draft, shown, self.matter, city, office.spec)
+        if office.agency is None:
+            return message
+        area, sent = self.matter.county.code, message.sent
+        return replace(message, cn_identifier=allocate(self.connection, area, office.agency, sent))
 
     def _references(self, event_id: str) -> tuple[Reference, ...]:
         """Earlier messages of the event that had not expired."""

@@ -32,7 +32,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One warning message, immutable once sent; ``subject`` is the gauge or reservoir, if any."""
+    """One warning message, immutable once sent.
+
+    ``subject`` is the gauge or reservoir, ``cn_identifier`` the national identifier, if any.
+    """
 
     identifier: str
     sender: str
@@ -52,6 +55,7 @@ class Message:
     event_id: str
     rules: str
     subject: Subject | None = None
+    cn_identifier: str | None = None
 
     @property
     def place_zh(self) -> str:

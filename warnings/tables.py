@@ -108,6 +108,7 @@ alert = Table(
     Column("headline_zh", Text, nullable=False),
     Column("headline_en", Text, nullable=False),
     Column("cap_xml", Text, nullable=False),
+    Column("cn_identifier", String(31), unique=True),
     Index("ix_alert_alert_id_status", "alert_id", "status", unique=True),
 )
 

@@ -257,6 +257,7 @@ def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> 
         tuple(c.name for c in channels),
         drills=frozenset(c.name for c in channels if c.purpose is Purpose.DRILL),
         answer_within=load_rules(settings.warnings.rules).answer_within,
+        agency=settings.warnings.agency,
     )
 
 

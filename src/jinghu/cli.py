@@ -260,12 +260,15 @@ def cap_validate(
 def cap_export(
     identifier: Annotated[str, typer.Argument(help="Identifier of the alert.")],
     config: ConfigOption,
+    national: Annotated[
+        bool, typer.Option("--cn", help="With the identifiers and times of GB/T 35965.1.")
+    ] = False,
 ) -> None:
     """Write an alert as CAP 1.2 to stdout, byte for byte as it was issued."""
     from jinghu.configs.settings import load
     from jinghu.warning_commands import export_cap
 
-    sys.stdout.buffer.write(export_cap(identifier, load(config)))
+    sys.stdout.buffer.write(export_cap(identifier, load(config), national=national))
 
 
 @clutter_app.command("learn")
