@@ -61,7 +61,7 @@ class Mark(StrEnum):
     def zh(self) -> str:
         """Chinese name, to which 水位 or 流量 is added."""
         return {
-            "near_warning": "接近警戒",
+            "near_warning": "接近警戒的",
             "warning": "警戒",
             "guarantee": "保证",
             "record": "历史最高",
