@@ -8,8 +8,9 @@ from typing import Any
 
 from jinghu.grid.times import BEIJING, parse_time
 from jinghu.warnings.acknowledge import Answer
-from jinghu.warnings.levels import Level
-from jinghu.warnings.message import Silent, instruction_en, instruction_zh
+from jinghu.warnings.instructions import instruction_en, instruction_zh
+from jinghu.warnings.levels import Hazard, Level
+from jinghu.warnings.message import Silent
 
 _PAGE = Template(
     """<!doctype html>
@@ -70,7 +71,7 @@ def task_page(
     silent
         Who below did not answer, where the task came from there.
     """
-    level = Level[str(task["level"]).upper()]
+    level, hazard = Level[str(task["level"]).upper()], Hazard(task["hazard"])
     title = str(task["headline_zh"])
     ended = level is Level.NONE or task["status"] == "CLOSED"
     shown = ("解除", "ended") if ended else (level.zh, level.en)
@@ -89,7 +90,7 @@ def task_page(
             county[1],
         ),
         _row("有效至", "Valid until", _local(task["expires"]), _expired(task["expires"], now)),
-        _row("怎么做", "What to do", instruction_zh(level), instruction_en(level)),
+        _row("怎么做", "What to do", instruction_zh(level, hazard), instruction_en(level, hazard)),
         _row("状态", "Status", *_STATUS[str(task["status"])]),
         "</dl>",
     ]

@@ -109,6 +109,9 @@ def _observed(context: Context, published: Published, cell: int) -> Series:
 def _windows(context: Context, published: Published, cell: int) -> list[WindowSeries]:
     row, col = (int(v) for v in published.product.row_col(cell))
     share = published.products["window_observed"].values[:, row, col]
+    county = county_of(context, published, cell)
+    rules = context.rules.certain()
+    limits = {r.id: r.threshold_in("" if county is None else county.code) for r in rules}
     hours_of = (int(h) for h in published.products["window"].values)
     return [
         WindowSeries(
@@ -118,8 +121,8 @@ def _windows(context: Context, published: Published, cell: int) -> list[WindowSe
             ),
             observed_fraction=number(share[k]),
             thresholds=[
-                Threshold(level=rule.level.en, level_zh=rule.level.zh, mm=rule.threshold_mm)
-                for rule in sorted(context.rules.rules, key=lambda r: r.threshold_mm)
+                Threshold(level=rule.level.en, level_zh=rule.level.zh, mm=limits[rule.id])
+                for rule in sorted(rules, key=lambda r: limits[r.id])
                 if rule.window_h == hours
             ],
         )

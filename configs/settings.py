@@ -251,8 +251,17 @@ class WarningSettings(_Frozen):
     """Rules, database, audience, delivery."""
 
     rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
+    water_rules: ConfigPath | None = Field(
+        CONFIGS / "rules" / "rivers.yaml",
+        description="table of river and reservoir levels; nobody is warned of them where null",
+    )
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
+    agency: str | None = Field(
+        None,
+        pattern=r"^\d{3}$",
+        description="code of the issuing agency (GB/T 4657): alerts get national identifiers",
+    )
     status: Literal["Actual", "Exercise", "Test"] = "Actual"
     public_url: str = Field(
         "http://localhost:8080",

@@ -311,3 +311,42 @@ def test_drills_need_a_drill_channel_and_nothing_is_sent_without(tmp_path):
         assert summary["waiting"] == summary["delivered"] == 0
         assert any("no channel is for Exercise" in d for d in office.log.degradations)
         assert query(office.settings, "SELECT COUNT(*) FROM outbox") == [(0,)]
+
+
+def test_water_is_judged_held_or_left_out(tmp_path):
+    office = Office(configure(tmp_path))
+    office.cycle(0)
+    assert any("what stands of rivers and reservoirs is held" in d for d in office.log.degradations)
+    office = Office(configure(tmp_path, water_rules=None))
+    office.cycle(0)
+    assert not any("rivers and reservoirs" in d for d in office.log.degradations)
+    office = Office(configure(tmp_path, water_rules=str(tmp_path / "none.yaml")))
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        office.cycle(0)
+
+
+def run_main(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr("sys.argv", ["jinghu", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return left.value.code, capsys.readouterr()
+
+
+def test_a_forecaster_holds_and_lets_go(tmp_path, monkeypatch, capsys):
+    path = configure(tmp_path)
+    until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    words = ["-c", path, "--county", "330602", "--reason", "雷达受遮挡", "--author", "王"]
+    order = ["hold", "set", *words, "--until", until, "--kind", "at_least", "--level", "yellow"]
+    code, said = run_main(monkeypatch, capsys, *order, "--hazard", "rainstorm", "--json")
+    assert (code, json.loads(said.out)) == (0, {"hold": 1})
+    _, said = run_main(monkeypatch, capsys, "hold", "list", "-c", path)
+    assert "1: rainstorm 330602  at_least yellow until" in said.out
+    office = Office(path)
+    office.time = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    assert office.cycle(0)["issued"] == 1
+    assert run_main(monkeypatch, capsys, "hold", "end", 1, "-c", path, "--author", "李")[0] == 0
+    assert run_main(monkeypatch, capsys, "hold", "list", "-c", path)[1].out == ""
+    code, said = run_main(monkeypatch, capsys, *order, "--hazard", "river_flood")
+    assert (code, "--place" in said.err) == (2, True)
+    code, said = run_main(monkeypatch, capsys, *order, "--hazard", "hail")
+    assert (code, "--hazard hail: none of rainstorm, river_flood" in said.err) == (2, True)

@@ -7,18 +7,18 @@ from lxml import etree
 from jinghu.grid.times import BEIJING
 from jinghu.warnings import cap_rules
 from jinghu.warnings.cap_rules import NAMESPACE, Problem
+from jinghu.warnings.evidence import Basis, Evidence, WaterEvidence
+from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.message import (
     Area,
-    Basis,
     Message,
     description_en,
     description_zh,
     headline_en,
     headline_zh,
-    instruction_en,
-    instruction_zh,
 )
+from jinghu.warnings.water_rules import Quantity
 
 __all__ = ["Problem", "to_xml", "validate"]
 
@@ -77,21 +77,25 @@ def _info(alert: etree._Element, message: Message, area: Area, *, chinese: bool)
     _add(info, "urgency", "Past" if ended else _urgency(message))
     _add(info, "severity", area.level.cap_severity)
     _add(info, "certainty", _certainty(message))
-    code = _add(info, "eventCode")
-    _add(code, "valueName", "GB/T 35965")
-    _add(code, "value", hazard.event_code)
+    if hazard.event_code is not None:
+        code = _add(info, "eventCode")
+        _add(code, "valueName", "GB/T 35965")
+        _add(code, "value", hazard.event_code)
     _add(info, "effective", cap_time(message.sent))
     _add(info, "onset", cap_time(message.onset))
     _add(info, "expires", cap_time(message.expires))
     _add(info, "senderName", _sender_name(message, chinese=chinese))
     _add(info, "headline", headline_zh(message) if chinese else headline_en(message))
     _add(info, "description", description_zh(message) if chinese else description_en(message))
-    _add(info, "instruction", instruction_zh(level) if chinese else instruction_en(level))
+    words = instruction_zh if chinese else instruction_en
+    _add(info, "instruction", words(level, hazard))
     for name, value in (
         ("level", area.level.en),
         ("action", message.action.value),
         ("event_id", message.event_id),
         ("rules", message.rules),
+        *([("cn_identifier", message.cn_identifier)] if message.cn_identifier else []),
+        *_water_parameters(message),
     ):
         parameter = _add(info, "parameter")
         _add(parameter, "valueName", name)
@@ -100,12 +104,14 @@ def _info(alert: etree._Element, message: Message, area: Area, *, chinese: bool)
 
 
 def _area(info: etree._Element, message: Message, area: Area, *, chinese: bool) -> None:
-    county = message.county
+    county, along = message.county, message.subject is not None
     element = _add(info, "area")
     if chinese:
-        _add(element, "areaDesc", f"{county.name_zh}：{area.n_cells}个2.5公里网格")
+        where = f"{message.place_zh}{'沿河' if along else ''}"
+        _add(element, "areaDesc", f"{where}：{area.n_cells}个2.5公里网格")
     else:
-        _add(element, "areaDesc", f"{county.name_en}: {area.n_cells} cells of 2.5 km")
+        where = f"{message.place_en}{', along the river' if along else ''}"
+        _add(element, "areaDesc", f"{where}: {area.n_cells} cells of 2.5 km")
     for outline in area.polygons:
         _add(element, "polygon", " ".join(f"{lat:.5f},{lon:.5f}" for lon, lat in outline))
     geocode = _add(element, "geocode")
@@ -113,16 +119,39 @@ def _area(info: etree._Element, message: Message, area: Area, *, chinese: bool) 
     _add(geocode, "value", county.code)
 
 
+def _water_parameters(message: Message) -> list[tuple[str, str]]:
+    """What machines want to know of a gauge or reservoir."""
+    found = message.evidence
+    if not isinstance(found, WaterEvidence) or message.subject is None:
+        return []
+    rows = [("place", message.subject.key)]
+    if found.mark is not None and found.quantity is not None:
+        unit = "m" if found.quantity is Quantity.LEVEL else "m3_s"
+        rows += [("mark", found.mark.value), (f"mark_{unit}", f"{found.value:.2f}")]
+    if found.peak_time is not None:
+        rows += [
+            ("peak_level_m", f"{found.peak_m:.2f}"),
+            ("peak_discharge_m3_s", f"{found.peak_m3_s:.1f}"),
+            ("peak_time", cap_time(found.peak_time)),
+            ("level_datum", found.datum or "not stated"),
+        ]
+    return rows
+
+
 def _certainty(message: Message) -> str:
     if message.evidence.basis is not Basis.REACHED:
+        return "Possible"
+    if not isinstance(message.evidence, Evidence):
+        return "Likely"  # also the level now is computed, not read off a staff
+    if 0 < message.evidence.probability <= 0.5:  # CAP calls likely what is more likely than not
         return "Possible"
     return "Likely" if message.onset > message.sent else "Observed"
 
 
 def _sender_name(message: Message, *, chinese: bool) -> str:
     if chinese:
-        return f"{message.city_zh}气象局"
-    return f"{message.city_en} Meteorological Bureau"
+        return f"{message.city_zh}{message.hazard.issuer_zh}"
+    return f"{message.city_en} {message.hazard.issuer_en}"
 
 
 def _urgency(message: Message) -> str:

@@ -1,33 +1,40 @@
 """The transactional shell of the life cycle: one cycle's levels become events, alerts, outbox."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.cap import to_xml
+from jinghu.warnings.cap_cn import allocate
 from jinghu.warnings.compose import Draft, compose
 from jinghu.warnings.database import record
 from jinghu.warnings.fanout import close_tasks, end_tasks, fan_out
+from jinghu.warnings.holds import Hold, held, on, standing_holds
 from jinghu.warnings.levels import Action, Hazard
-from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
+from jinghu.warnings.lifecycle import CellState, LifeParams, Plan, Standing, plan_event
+from jinghu.warnings.matters import Matter, held_matter, rain_matters, water_matters
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.purposes import Purpose, register_channels
 from jinghu.warnings.relief import relieve, stand_down
+from jinghu.warnings.subjects import Subject
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
-from jinghu.warnings.units import County, Units
+from jinghu.warnings.units import Units
 from jinghu.warnings.waiting import AnswerWithin
+from jinghu.warnings.water import WaterFinding
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Who warns, of what, through which channels; ``drills`` names those that are for drills."""
+    """Who warns, of what, through which channels; ``drills`` names those that are for drills.
+
+    ``agency`` is the code of GB/T 4657 that makes national identifiers, if there is one.
+    """
 
     spec: GridSpec
     units: Units
@@ -39,11 +46,15 @@ class Office:
     life: LifeParams = field(default_factory=LifeParams)
     drills: frozenset[str] = frozenset()
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+    agency: str | None = None
 
 
 @dataclass(slots=True)
 class Summary:
-    """What one cycle did; ``late_after`` names the newer cycle for which it was ignored."""
+    """What one cycle did; ``late_after`` names the newer cycle for which it was ignored.
+
+    ``idle_holds`` are the numbers of holds on what this cycle did not judge.
+    """
 
     candidates: int = 0
     issued: int = 0
@@ -54,10 +65,25 @@ class Summary:
     repeated: bool = False
     late_after: str | None = None
     alerts: list[str] = field(default_factory=list)
+    idle_holds: list[int] = field(default_factory=list)
+
+
+_SECOND = "+p"  # sorts behind the cycle's own name, and before the next cycle's
+
+
+def second_pass(name: str) -> str:
+    """Name under which a cycle is processed again, once its probabilities are known."""
+    return f"{name}{_SECOND}"
 
 
 def process(
-    engine: Engine, levels: xr.Dataset, name: str, time: datetime, office: Office, now: datetime
+    engine: Engine,
+    levels: xr.Dataset,
+    name: str,
+    time: datetime,
+    office: Office,
+    now: datetime,
+    water: Sequence[WaterFinding] | None = (),
 ) -> Summary:
     """Bring the events in line with one cycle's levels, in one transaction.
 
@@ -74,17 +100,15 @@ def process(
         As `jinghu.warnings.rules.evaluate` gives them, and ``known`` (y, x): False where the rain
         rests on missing or stale data.
     name, time
-        Cycle and its analysis time.
+        Cycle, or its `second_pass`, and its analysis time.
     office
         Who warns.
     now
         The clock: from here on run the waiting times of messages and people.
+    water
+        What was found at gauges and reservoirs. None where the cycle could not tell: then what
+        stands of them is held.
     """
-    found = Found(
-        levels["warning_level"].values.ravel(),
-        levels["warning_level_kept"].values.ravel(),
-        levels["known"].values.ravel(),
-    )
     mine = cycle.c.status == office.status
     with engine.begin() as connection:
         done = connection.execute(
@@ -94,15 +118,22 @@ def process(
             return Summary(**(json.loads(done) | {"repeated": True}))
         register_channels(connection, _declared(office))
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
-        summary = Summary(candidates=int((found.level > 0)[office.units.cell_county >= 0].sum()))
+        matters = rain_matters(levels, office.units) + water_matters(water or (), office.units)
+        summary = Summary(candidates=sum(_concerned(matter) for matter in matters))
         if newest is not None and newest > name:
             summary.late_after = newest
         else:
             summary.expired = close_expired(connection, time, now)
-            for index, county in enumerate(office.units.counties):
-                cells = np.flatnonzero(office.units.cell_county == index)
-                work = _Work(connection, levels, name, time, now, office, county, summary)
-                work.bring_in_line(found, cells)
+            if water is None:
+                matters += _held(connection, office)
+            holds = standing_holds(connection, office.status, time)
+            if not name.endswith(_SECOND):  # which judges the rain alone
+                idle = [n for n, one in holds if not any(on(m, one) for m in matters)]
+                summary.idle_holds = idle
+            of_cycle = name.removesuffix(_SECOND)
+            for matter in matters:
+                decided, by = _decided(matter, [one for _, one in holds], office)
+                _Work(connection, decided, of_cycle, time, now, by, summary).bring_in_line()
         connection.execute(
             insert(cycle).values(
                 cycle=name,
@@ -113,6 +144,40 @@ def process(
         )
         record(connection, now, "cycle", "processed", name, asdict(summary))
     return summary
+
+
+def _decided(matter: Matter, holds: Sequence[Hold], office: Office) -> tuple[Matter, Office]:
+    """A matter and its guards as a forecaster wants them, where there is a hold on it."""
+    for one in holds:
+        if on(matter, one):
+            decided, life = held(matter, one, office.life)
+            return decided, replace(office, life=life)
+    return matter, office
+
+
+def _concerned(matter: Matter) -> int:
+    """How many cells of a matter have a level."""
+    return int((matter.found.level[matter.cells] > 0).sum())
+
+
+def _held(connection: Connection, office: Office) -> list[Matter]:
+    """Open events of gauges and reservoirs, of which this cycle could not tell anything."""
+    counties = {county.code: county for county in office.units.counties}
+    rows = connection.execute(
+        select(event).where(
+            event.c.closed_at.is_(None), event.c.subject != "", event.c.status == office.status
+        )
+    )
+    return [
+        held_matter(
+            Hazard(row.hazard),
+            counties[row.county],
+            Subject(row.subject, row.subject_zh, row.subject_en),
+            office.units.cell_county.size,
+        )
+        for row in rows
+        if row.county in counties
+    ]
 
 
 def _declared(office: Office) -> dict[str, Purpose]:
@@ -149,20 +214,20 @@ def _close(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One county in one cycle."""
+    """One matter in one cycle."""
 
     connection: Connection
-    levels: xr.Dataset
+    matter: Matter
     cycle: str
     time: datetime
     now: datetime
     office: Office
-    county: County
     summary: Summary
 
-    def bring_in_line(self, found: Found, cells: NDArray[np.int64]) -> None:
+    def bring_in_line(self) -> None:
         standing = self._standing()
-        plan = plan_event(standing, cells, found, self.time, self.office.life)
+        matter = self.matter
+        plan = plan_event(standing, matter.cells, matter.found, self.time, self.office.life)
         if plan is None:
             return
         event_id = standing.event_id if standing else self._open(plan)
@@ -188,8 +253,9 @@ class _Work:
         row = self.connection.execute(
             select(event).where(
                 event.c.closed_at.is_(None),
-                event.c.hazard == Hazard.RAINSTORM.value,
-                event.c.county == self.county.code,
+                event.c.hazard == self.matter.hazard.value,
+                event.c.county == self.matter.county.code,
+                event.c.subject == self.matter.key,
                 event.c.status == self.office.status,
             )
         ).first()
@@ -215,14 +281,18 @@ class _Work:
         return Standing(row.event_id, int(row.level), parse_time(expires), cells)
 
     def _open(self, plan: Plan) -> str:
-        status = self.office.status
+        matter, status = self.matter, self.office.status
         drill = "" if status == "Actual" else f"-{status.lower()}"
-        event_id = f"{Hazard.RAINSTORM.value}-{self.county.code}-{self.cycle}{drill}"
+        place = "-".join(filter(None, (matter.county.code, matter.key)))
+        event_id = f"{matter.hazard.value}-{place}-{self.cycle}{drill}"
         self.connection.execute(
             insert(event).values(
                 event_id=event_id,
-                hazard=Hazard.RAINSTORM.value,
-                county=self.county.code,
+                hazard=matter.hazard.value,
+                county=matter.county.code,
+                subject=matter.key,
+                subject_zh=matter.subject.name_zh if matter.subject else "",
+                subject_en=matter.subject.name_en if matter.subject else "",
                 status=status,
                 level=plan.level,
                 opened_at=isoformat(self.time),
@@ -272,6 +342,7 @@ class _Work:
                 headline_zh=headline_zh(message),
                 headline_en=headline_en(message),
                 cap_xml=to_xml(message).decode("utf-8"),
+                cn_identifier=message.cn_identifier,
             )
         ).inserted_primary_key
         assert key is not None
@@ -308,8 +379,12 @@ class _Work:
             references=self._references(event_id),
         )
         shown = plan.cells or (standing.cells if standing else {})
-        place = (self.county, office.city_zh, office.city_en)
-        return compose(draft, shown, self.levels, place, office.spec)
+        city = (office.city_zh, office.city_en)
+        message = compose(draft, shown, self.matter, city, office.spec)
+        if office.agency is None:
+            return message
+        area, sent = self.matter.county.code, message.sent
+        return replace(message, cn_identifier=allocate(self.connection, area, office.agency, sent))
 
     def _references(self, event_id: str) -> tuple[Reference, ...]:
         """Earlier messages of the event that had not expired."""

@@ -32,21 +32,38 @@ class Hazard(StrEnum):
     """What is warned of."""
 
     RAINSTORM = "rainstorm"
+    RIVER_FLOOD = "river_flood"
+    RESERVOIR = "reservoir"
 
     @property
     def zh(self) -> str:
         """Chinese name."""
-        return {"rainstorm": "暴雨"}[self.value]
+        return {"rainstorm": "暴雨", "river_flood": "洪水", "reservoir": "水库高水位"}[self.value]
 
     @property
     def en(self) -> str:
         """English name."""
-        return {"rainstorm": "rainstorm"}[self.value]
+        return {
+            "rainstorm": "rainstorm",
+            "river_flood": "river flood",
+            "reservoir": "high reservoir",
+        }[self.value]
 
     @property
-    def event_code(self) -> str:
-        """Code of the national early-warning platform (11B03 = rainstorm)."""
-        return {"rainstorm": "11B03"}[self.value]
+    def event_code(self) -> str | None:
+        """Code of the national early-warning platform (11B03 = rainstorm), where one is known."""
+        return "11B03" if self is Hazard.RAINSTORM else None
+
+    @property
+    def issuer_zh(self) -> str:
+        """Who warns of it in a city, in Chinese."""
+        return "气象局" if self is Hazard.RAINSTORM else "水利局"
+
+    @property
+    def issuer_en(self) -> str:
+        """Who warns of it in a city, in English."""
+        rain = self is Hazard.RAINSTORM
+        return "Meteorological Bureau" if rain else "Water Resources Bureau"
 
 
 class Tier(IntEnum):

@@ -80,12 +80,12 @@ class Plan:
 
 def plan_event(
     standing: Standing | None,
-    county_cells: NDArray[np.int64],
+    cells_of_it: NDArray[np.int64],
     found: Found,
     now: datetime,
     params: LifeParams,
 ) -> Plan | None:
-    """Plan one county's event; None where there is and was nothing.
+    """Plan one event; None where there is and was nothing.
 
     Raises at once. Lowers a cell only after the rain has stayed below the kept level for
     ``lower_after`` without a gap in the data and the level has stood for ``min_life``, and then to
@@ -95,8 +95,8 @@ def plan_event(
     ----------
     standing
         The open event, None where there is none.
-    county_cells
-        Cell ids of the county.
+    cells_of_it
+        Cell ids that it may warn: of its county, or along its river.
     found
         Levels of this cycle.
     now
@@ -105,9 +105,9 @@ def plan_event(
         Guards.
     """
     before = standing.cells if standing else {}
-    concerned = np.flatnonzero(found.level[county_cells] > 0)
+    concerned = np.flatnonzero(found.level[cells_of_it] > 0)
     cells: dict[int, CellState] = {}
-    for cell in sorted({*before, *(int(c) for c in county_cells[concerned])}):
+    for cell in sorted({*before, *(int(c) for c in cells_of_it[concerned])}):
         state = _next(before.get(cell), cell, found, now, params)
         if state.level > 0:
             cells[cell] = state

@@ -7,6 +7,7 @@ from lxml import etree
 from sqlalchemy import Connection, Row, Select, and_, func, not_, or_, select
 
 from jinghu.grid.errors import DataError
+from jinghu.warnings.cap_cn import to_cn_xml
 from jinghu.warnings.cap_rules import NAMESPACE
 from jinghu.warnings.levels import Action, Hazard, Level, Role
 from jinghu.warnings.message import Silent
@@ -100,6 +101,18 @@ def get_warning(connection: Connection, identifier: str, now: str) -> dict[str, 
 def get_cap(connection: Connection, identifier: str) -> bytes:
     """Return one warning as CAP 1.2, byte for byte as it was issued."""
     return str(_one(connection, identifier).cap_xml).encode("utf-8")
+
+
+def get_cap_cn(connection: Connection, identifier: str) -> bytes:
+    """Return one warning with national identifiers and times; DataError where it has none."""
+    row = _one(connection, identifier)
+    if row.cn_identifier is None:
+        raise DataError(identifier, "it has no national identifier: warnings.agency was not set")
+    of_event = select(alert.c.identifier, alert.c.cn_identifier).where(
+        alert.c.event_id == row.event_id, alert.c.cn_identifier.is_not(None)
+    )
+    names = {str(r.identifier): str(r.cn_identifier) for r in connection.execute(of_event)}
+    return to_cn_xml(str(row.cap_xml).encode("utf-8"), names)
 
 
 def version(connection: Connection, now: str) -> str:
@@ -203,9 +216,9 @@ def _one(connection: Connection, identifier: str) -> Row[Any]:
 
 
 def _joined() -> Select[Any]:
-    return select(alert, event.c.hazard, event.c.county, event.c.closed_at).join(
-        event, event.c.event_id == alert.c.event_id
-    )
+    of_event = (event.c.hazard, event.c.county, event.c.closed_at)
+    subject = (event.c.subject, event.c.subject_zh, event.c.subject_en)
+    return select(alert, *of_event, *subject).join(event, event.c.event_id == alert.c.event_id)
 
 
 def _active(now: str) -> tuple[Any, ...]:
@@ -257,6 +270,9 @@ def _feature(
             "event_id": row.event_id,
             "hazard": row.hazard,
             "county": row.county,
+            "place": row.subject or None,
+            "place_zh": row.subject_zh or None,
+            "place_en": row.subject_en or None,
             "action": row.action,
             "action_zh": Action(row.action).zh,
             "hazard_zh": Hazard(row.hazard).zh,

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import check
+from jinghu.warnings.cell_levels import CellLevels, to_dataset
 from jinghu.warnings.levels import Hazard, Level, Tier
+from jinghu.warnings.units import Units
 from jinghu.warnings.waiting import AnswerWithin
 
 HYSTERESIS = 0.8  # a level is kept down to this share of its threshold
@@ -20,14 +22,52 @@ _OBSERVED = 0.95  # a window of which less was observed holds a lower bound, not
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Another threshold in one unit, and why."""
+
+    unit: str
+    threshold_mm: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: a level is reached where the rain of a window reaches a threshold."""
+    """One row: a level is reached where the rain of a window reaches a threshold.
+
+    With a ``probability`` it is reached where reaching the threshold is at least so likely.
+    """
 
     id: str
     hazard: Hazard
     level: Level
     window_h: int
     threshold_mm: float
+    probability: float | None = None
+    overrides: tuple[Override, ...] = ()
+
+    def threshold_in(self, unit: str) -> float:
+        """Threshold in a unit (county code), mm."""
+        return next((o.threshold_mm for o in self.overrides if o.unit == unit), self.threshold_mm)
+
+    def threshold_field(self, units: Units | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Threshold of every cell (y, x).
+
+        Raises
+        ------
+        ConfigError
+            Where an override is of a unit without boundaries.
+        """
+        field = np.full(shape, self.threshold_mm, np.float32)
+        for override in self.overrides:
+            codes = [c.code for c in units.counties] if units is not None else []
+            if units is None or override.unit not in codes:
+                raise ConfigError(
+                    f"rule {self.id}: unit {override.unit} has no boundaries here; there are"
+                    f" {', '.join(codes) or 'none'}"
+                )
+            here = units.cell_county == codes.index(override.unit)
+            field[here.reshape(shape)] = override.threshold_mm
+        return field
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +84,19 @@ class RuleSet:
     continues_mm: float
     rules: tuple[Rule, ...]
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+
+    def certain(self) -> list[Rule]:
+        """Rows on amounts, the lowest level first."""
+        return sorted((r for r in self.rules if r.probability is None), key=lambda r: r.level)
+
+    def likely(self) -> list[Rule]:
+        """Rows on probabilities, the lowest level first."""
+        return sorted((r for r in self.rules if r.probability is not None), key=lambda r: r.level)
+
+    @property
+    def needs_units(self) -> bool:
+        """Whether a threshold differs from unit to unit."""
+        return any(rule.overrides for rule in self.rules)
 
 
 class _Waits(BaseModel):
@@ -74,7 +127,16 @@ class _Row(BaseModel):
     level: str
     window_h: int = Field(ge=1, le=240)
     threshold_mm: float = Field(gt=0, allow_inf_nan=False)
+    probability: float | None = Field(None, gt=0, le=1)
     enabled: bool = True
+
+
+class _Override(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    rule: str
+    unit: str = Field(pattern=r"^\d{6}$")
+    threshold_mm: float = Field(gt=0, allow_inf_nan=False)
+    source: str = Field(min_length=1)
 
 
 class _Table(BaseModel):
@@ -83,6 +145,7 @@ class _Table(BaseModel):
     source: str
     continues_mm: float = Field(1.0, ge=0, allow_inf_nan=False)
     rules: list[_Row] = Field(min_length=1)
+    overrides: list[_Override] = Field(default_factory=list)
     answer_within_min: _Answers | None = None
 
 
@@ -104,7 +167,8 @@ def load_rules(path: Path) -> RuleSet:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "file"
         raise ConfigError(f"{path}: {place}: {first['msg']}") from None
-    rules = tuple(_rule(row, path) for row in table.rules if row.enabled)
+    _check_overrides(table, path)
+    rules = tuple(_rule(row, table, path) for row in table.rules if row.enabled)
     if not rules:
         raise ConfigError(f"{path}: no rule is enabled")
     if len({rule.id for rule in rules}) < len(rules):
@@ -128,14 +192,29 @@ def _answer_within(table: _Answers | None) -> AnswerWithin:
     )
 
 
-def _rule(row: _Row, path: Path) -> Rule:
+def _check_overrides(table: _Table, path: Path) -> None:
+    ids, seen = {row.id for row in table.rules}, set()
+    for one in table.overrides:
+        if one.rule not in ids:
+            raise ConfigError(f"{path}: overrides: there is no rule {one.rule}")
+        if (one.rule, one.unit) in seen:
+            raise ConfigError(f"{path}: overrides: two for rule {one.rule} in unit {one.unit}")
+        seen.add((one.rule, one.unit))
+
+
+def _rule(row: _Row, table: _Table, path: Path) -> Rule:
     level = Level.__members__.get(row.level.upper(), Level.NONE)
     if level is Level.NONE:
         raise ConfigError(f"{path}: {row.id}: level {row.level!r} is none of blue..red")
-    return Rule(row.id, row.hazard, level, row.window_h, row.threshold_mm)
+    if row.hazard is not Hazard.RAINSTORM:
+        raise ConfigError(f"{path}: {row.id}: {row.hazard.value} has a table of its own")
+    others = tuple(
+        Override(o.unit, o.threshold_mm, o.source) for o in table.overrides if o.rule == row.id
+    )
+    return Rule(row.id, row.hazard, level, row.window_h, row.threshold_mm, row.probability, others)
 
 
-def evaluate(rules: RuleSet, windows: xr.Dataset) -> xr.Dataset:
+def evaluate(rules: RuleSet, windows: xr.Dataset, units: Units | None = None) -> xr.Dataset:
     """Find the level of every cell: "will reach, or has reached and may continue".
 
     A level is reached where a window that ends at some lead time holds the threshold. Where the
@@ -145,7 +224,7 @@ def evaluate(rules: RuleSet, windows: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     rules
-        Enabled rules of one hazard.
+        Enabled rules; those on probabilities are left to `jinghu.warnings.likely`.
     windows
         ``rainfall_amount(window, lead_time, y, x)`` in mm, observed plus forecast. Where present,
         ``rainfall_rate(lead_time, y, x)`` in mm h-1 tells how much rain is still to come (missing:
@@ -168,56 +247,20 @@ def evaluate(rules: RuleSet, windows: xr.Dataset) -> xr.Dataset:
     check(windows, "rainfall_amount", dims=("window", "lead_time", "y", "x"))
     shape = windows["rainfall_amount"].shape[2:]
     minutes = windows["lead_time"].values / np.timedelta64(1, "m")
-    continues = _may_continue(windows, rules.continues_mm)
-    reached, kept = _Evidence.none(shape), _Evidence.none(shape)
+    continues = may_continue(windows, rules.continues_mm)
+    reached, kept = CellLevels.none(shape), CellLevels.none(shape)
     onset = np.full(shape, np.nan, np.float32)
-    for rule in sorted(rules.rules, key=lambda r: r.level):
+    for rule in rules.certain():
+        threshold = rule.threshold_field(units, shape) if rule.overrides else rule.threshold_mm
         amounts = _amounts(windows, rule)
         peak = amounts.max(axis=0)
-        over = amounts >= rule.threshold_mm
+        over = amounts >= threshold
         here = over.any(axis=0) & (~over[0] | continues)
         reached.put(here, rule, peak)
         onset[here] = minutes[over.argmax(axis=0)][here]
-        kept.put(peak >= HYSTERESIS * rule.threshold_mm, rule, peak)
-        kept.put((peak < HYSTERESIS * rule.threshold_mm) & _short(windows, rule), rule, None)
-    return xr.Dataset(
-        {
-            "warning_level": _field(reached.level, "1", "warning level"),
-            "warning_level_kept": _field(kept.level, "1", "level that a standing warning keeps"),
-            "warning_onset_lead": _field(onset, "min", "time to the level"),
-            "warning_amount": _field(reached.amount, "mm", "deciding amount"),
-            "warning_window": _field(reached.window, "h", "deciding window"),
-            "kept_amount": _field(kept.amount, "mm", "amount that keeps the level"),
-            "kept_window": _field(kept.window, "h", "window that keeps the level"),
-        },
-        coords={n: windows[n] for n in ("time", "x", "y", "lat", "lon", "crs") if n in windows},
-        attrs={"rules": rules.version},
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """Level of every cell, and the amount (mm) and window (h) that speak for it; 0 where none."""
-
-    level: NDArray[np.uint8]
-    amount: NDArray[np.float32]
-    window: NDArray[np.uint8]
-
-    @staticmethod
-    def none(shape: tuple[int, ...]) -> "_Evidence":
-        return _Evidence(
-            np.zeros(shape, np.uint8), np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
-        )
-
-    def put(self, here: NDArray[np.bool_], rule: Rule, amount: NDArray[np.float32] | None) -> None:
-        """Let a rule of at least the level so far decide some cells."""
-        self.level[here] = rule.level
-        self.amount[here] = 0 if amount is None else amount[here]
-        self.window[here] = 0 if amount is None else rule.window_h
-
-
-def _field(values: NDArray[np.generic], units: str, long_name: str) -> xr.Variable:
-    return xr.Variable(("y", "x"), values, {"units": units, "long_name": long_name})
+        kept.put(peak >= HYSTERESIS * threshold, rule, peak)
+        kept.put((peak < HYSTERESIS * threshold) & _short(windows, rule), rule, None)
+    return to_dataset(reached, kept, onset, windows, rules.version)
 
 
 def _amounts(windows: xr.Dataset, rule: Rule) -> NDArray[np.float32]:
@@ -237,7 +280,7 @@ def _short(windows: xr.Dataset, rule: Rule) -> NDArray[np.bool_]:
     return short
 
 
-def _may_continue(windows: xr.Dataset, at_least_mm: float) -> NDArray[np.bool_]:
+def may_continue(windows: xr.Dataset, at_least_mm: float) -> NDArray[np.bool_]:
     """Where that much rain is still to come, or where it is not known."""
     if "rainfall_rate" not in windows:
         return np.ones(windows["rainfall_amount"].shape[2:], np.bool_)

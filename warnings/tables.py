@@ -45,12 +45,16 @@ recipient = Table(
     Column("cell_id", Integer, nullable=False, index=True),
 )
 
+# The subject is the gauge or reservoir that an event is about, empty where it is a county's rain.
 event = Table(
     "event",
     metadata,
     Column("event_id", String(64), primary_key=True),
     Column("hazard", String(24), nullable=False),
     Column("county", String(6), nullable=False),
+    Column("subject", String(32), nullable=False, server_default=""),
+    Column("subject_zh", String(128), nullable=False, server_default=""),
+    Column("subject_en", String(128), nullable=False, server_default=""),
     Column("status", String(8), nullable=False),
     Column("level", Integer, nullable=False),
     Column("opened_at", String(20), nullable=False),
@@ -67,6 +71,24 @@ event_cell = Table(
     Column("since", String(20), nullable=False),
     Column("lower_since", String(20)),
     Column("lower_to", Integer, nullable=False),
+)
+
+# A forecaster's decision against the rules; one that is neither past nor ended counts.
+hold = Table(
+    "hold",
+    metadata,
+    Column("hold_id", Integer, primary_key=True),
+    Column("status", String(8), nullable=False),
+    Column("hazard", String(24), nullable=False),
+    Column("county", String(6), nullable=False),
+    Column("subject", String(32), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("created_at", String(20), nullable=False),
+    Column("until", String(20), nullable=False),
+    Column("ended_at", String(20)),
 )
 
 alert = Table(
@@ -86,6 +108,7 @@ alert = Table(
     Column("headline_zh", Text, nullable=False),
     Column("headline_en", Text, nullable=False),
     Column("cap_xml", Text, nullable=False),
+    Column("cn_identifier", String(31), unique=True),
     Index("ix_alert_alert_id_status", "alert_id", "status", unique=True),
 )
 

@@ -40,8 +40,11 @@ function warningCard(feature, counties, chosen, choose) {
       "aria-pressed": String(feature.id === chosen), onclick: () => choose(feature),
     },
     el("span", { class: `tag ${p.level}` }, `${p.hazard_zh}${p.level_zh}`), " ",
-    el("b", {}, county.name_zh), " ", el("small", {}, `${county.name_en} ${p.level}`),
+    el("b", {}, `${county.name_zh}${p.place_zh ? ` ${p.place_zh}` : ""}`), " ",
+    el("small", {}, `${p.place_en ? `${p.place_en}, ` : ""}${county.name_en} ${p.level}`),
     el("div", {}, both(`${p.action_zh}　${beijingText(Date.parse(p.sent))} 至 ${beijingText(Date.parse(p.expires))}`, "valid, UTC+8")),
+    // Of a river, what comes when and how high is not to be seen on the map.
+    p.place ? el("div", {}, words.description_zh ?? "", el("div", { class: "en" }, words.description_en ?? "")) : "",
     el("div", {}, words.instruction_zh ?? "", el("div", { class: "en" }, words.instruction_en ?? "")),
     el("div", { class: "counts" },
       el("span", {}, both(`${cells} 个网格`, "cells")),

@@ -1,7 +1,7 @@
 """From levels to told people: rules, events, audience, outbox, delivery, as the cycle uses them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
 from jinghu.grid.frames import parse_frame
+from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
@@ -27,11 +28,13 @@ from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import DeliverySummary, deliver, outbox_counts
 from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.generate import generate_recipients
-from jinghu.warnings.ledger import Office, Summary, process
+from jinghu.warnings.ledger import Office, Summary, process, second_pass
 from jinghu.warnings.levels import Level
 from jinghu.warnings.purposes import Purpose, fits
-from jinghu.warnings.rules import evaluate, load_rules
+from jinghu.warnings.rules import RuleSet, evaluate, load_rules
 from jinghu.warnings.units import Units, load_units
+from jinghu.warnings.water import WaterFinding, evaluate_water
+from jinghu.warnings.water_rules import WaterRules, load_water_rules
 from jinghu.warnings.webhook import Webhook
 
 _SEEN = (State.DRY, State.WET)
@@ -39,17 +42,23 @@ _SEEN = (State.DRY, State.WET)
 
 @dataclass(frozen=True, slots=True)
 class WarningLevels:
-    """Levels of one cycle: what is published, and all that the life of the warnings needs."""
+    """Levels of one cycle: what is published, and all that the life of the warnings needs.
+
+    ``water_rules`` are those of rivers and reservoirs, which are judged with the flows.
+    """
 
     published: xr.Dataset
     evaluated: xr.Dataset
+    rules: RuleSet
+    water_rules: WaterRules | None
 
 
 @dataclass(frozen=True, slots=True)
 class WarningOutcome:
-    """What the warnings of one cycle came to."""
+    """What the warnings of one cycle came to; ``likely`` those on probabilities, if any."""
 
     summary: dict[str, object]
+    likely: dict[str, object] = field(default_factory=dict)
 
 
 def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
@@ -65,10 +74,11 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
     Raises
     ------
     ConfigError
-        Where the rule table is missing or broken, or needs a window that is not there.
+        Where a rule table is missing or broken, or needs a window that is not there.
     """
     check(grid, "rainfall_amount", "quality", "age", "state")
-    evaluated = evaluate(load_rules(settings.warnings.rules), grid)
+    rules = load_rules(settings.warnings.rules)
+    evaluated = evaluate(rules, grid, units_of(settings) if rules.needs_units else None)
     evaluated["known"] = (("y", "x"), known_cells(grid, settings.radar.stale_after_min * 60.0))
     flags = np.array([int(level) for level in Level], np.uint8)
     published = evaluated[["warning_level", "warning_onset_lead"]].copy()
@@ -79,7 +89,9 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
         "rules": evaluated.attrs["rules"],
     }
     published.attrs = {}
-    return WarningLevels(published, evaluated)
+    water = settings.warnings.water_rules
+    of_water = None if water is None else load_water_rules(water)
+    return WarningLevels(published, evaluated, rules, of_water)
 
 
 def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
@@ -94,14 +106,49 @@ def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
     return known
 
 
+def water_findings(
+    levels: WarningLevels, flows: xr.Dataset | None, units: Units, spec: GridSpec, log: StageLog
+) -> list[WaterFinding] | None:
+    """Judge rivers and reservoirs; None where the cycle has no flows and cannot tell."""
+    if levels.water_rules is None:
+        return []
+    if flows is None:
+        log.degrade("no flood forecast: what stands of rivers and reservoirs is held")
+        return None
+    known = levels.evaluated["known"].values.ravel()
+    inside = units.cell_county >= 0
+    found, lines = evaluate_water(levels.water_rules, flows, known, inside, spec)
+    for line in lines:
+        log.degrade(line)
+    return found
+
+
 def warn(
-    levels: WarningLevels, cycle: str, now: datetime, settings: Settings, log: StageLog
+    levels: WarningLevels,
+    cycle: str,
+    now: datetime,
+    settings: Settings,
+    log: StageLog,
+    flows: xr.Dataset | None = None,
+    *,
+    second: bool = False,
 ) -> WarningOutcome:
     """Bring the warnings in line with a cycle, and hand over what is due.
 
     Alerts and their messages are decided by the cycle's time, so that a replay decides as the
     original did; delivery and the waiting times of people run on the clock. A receiver that is
     down degrades the cycle by name; its messages are tried again by the next.
+
+    Parameters
+    ----------
+    levels, cycle, now
+        Levels of a cycle, its name, and the clock.
+    settings, log
+        Of the installation; where degradations are named.
+    flows
+        Hydrographs of the cycle, as `hydro.zarr` holds them; None where there are none.
+    second
+        The second pass of a cycle, on the rain alone: rivers and reservoirs had their turn.
 
     Raises
     ------
@@ -123,7 +170,9 @@ def warn(
             ensure_audience(engine, units, settings, log)
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
-            summary = process(engine, levels.evaluated, cycle, time, office, now)
+            water = [] if second else water_findings(levels, flows, units, office.spec, log)
+            done = second_pass(cycle) if second else cycle
+            summary = process(engine, levels.evaluated, done, time, office, now, water)
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
             waiting = outbox_counts(engine)
@@ -164,6 +213,8 @@ def name_degradations(
     """Name what the warnings of this cycle had to do without."""
     if summary.late_after is not None:
         log.degrade(f"cycle {cycle} is older than {summary.late_after}: warnings are left as is")
+    for number in summary.idle_holds:
+        log.degrade(f"hold {number} is on a place that this cycle does not judge")
     for name, cause in delivered.faults.items():
         what = "is down" if name in delivered.down else "failed for some messages"
         log.degrade(f"delivery channel {name} {what}: {cause}")
@@ -206,6 +257,7 @@ def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> 
         tuple(c.name for c in channels),
         drills=frozenset(c.name for c in channels if c.purpose is Purpose.DRILL),
         answer_within=load_rules(settings.warnings.rules).answer_within,
+        agency=settings.warnings.agency,
     )
 
 

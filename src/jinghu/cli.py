@@ -8,10 +8,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jinghu.cli_drill import drill_app
+from jinghu.cli_hold import hold_app
 from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
+from jinghu.cli_rules import rules_app
 from jinghu.cli_verify import verify
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
 
@@ -29,6 +31,8 @@ app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
+app.add_typer(rules_app, name="rules")
+app.add_typer(hold_app, name="hold")
 app.command()(nowcast)
 app.command()(composite)
 app.command()(verify)
@@ -256,12 +260,15 @@ def cap_validate(
 def cap_export(
     identifier: Annotated[str, typer.Argument(help="Identifier of the alert.")],
     config: ConfigOption,
+    national: Annotated[
+        bool, typer.Option("--cn", help="With the identifiers and times of GB/T 35965.1.")
+    ] = False,
 ) -> None:
     """Write an alert as CAP 1.2 to stdout, byte for byte as it was issued."""
     from jinghu.configs.settings import load
     from jinghu.warning_commands import export_cap
 
-    sys.stdout.buffer.write(export_cap(identifier, load(config)))
+    sys.stdout.buffer.write(export_cap(identifier, load(config), national=national))
 
 
 @clutter_app.command("learn")

@@ -42,6 +42,7 @@ from jinghu.ingest import (
     read_stations,
     read_volumes,
 )
+from jinghu.likely import keep_likely, warn_of_likely
 from jinghu.melting import melting_before, melting_now, melting_rows
 from jinghu.melting import to_dataset as melting_dataset
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
@@ -144,6 +145,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
     with log.stage("rules"):
         grid = product_grid(windows, rates, rainfall, settings)
         levels = warning_levels(grid, settings)
+        levels = keep_likely(levels, store, inputs.time, settings, log)
     with log.stage("publish"):
         products = Products(
             grid.merge(levels.published),
@@ -174,11 +176,14 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
-        warned = warn(levels, cycle, inputs.now, settings, log)
+        warned = warn(levels, cycle, inputs.now, settings, log, flows.dataset)
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
         with log.stage("ensemble"):
             fast = store.part(cycle, "fast")
             publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log, learned)
+    if (full := store.find(cycle, "full")) is not None:
+        with log.stage("warn_likely"):
+            warned.likely.update(warn_of_likely(levels, full, inputs.now, settings, log))
     status = "published" if published else "unchanged"
     return CycleResult(
         cycle,

@@ -18,6 +18,7 @@ from jinghu.grid.store import Store
 from jinghu.radar.sites import load_sites
 from jinghu.warnings.database import connect, verify_audit
 from jinghu.warnings.rules import load_rules
+from jinghu.warnings.water_rules import load_water_rules
 
 _MIN_FREE_GB = 5.0
 _NEEDED = ("numba", "numpy", "xarray", "zarr", "pyproj", "SQLAlchemy", "aiohttp", "fastapi")
@@ -49,6 +50,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         ("clock", partial(_clock, now)),
         ("dependencies", _dependencies),
     ]
+    if (water := settings.warnings.water_rules) is not None:
+        checks.append(("water rules", lambda: f"version {load_water_rules(water).version}"))
     checks += [(f"stations {p.name}", partial(_file, p)) for p in settings.inputs.stations]
     if settings.inputs.stations:
         frame = partial(parse_frame, settings.inputs.station_frame, "inputs.station_frame")

@@ -29,7 +29,7 @@ from jinghu.grid.errors import StoreError
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, from_numpy, to_numpy
 from jinghu.warnings.database import open_database, reading
-from jinghu.warnings.levels import Role
+from jinghu.warnings.levels import Hazard, Role
 from jinghu.warnings.rules import load_rules
 
 AFTER_ANALYSIS = timedelta(minutes=1)  # when a cycle's warnings go out
@@ -78,13 +78,13 @@ def evaluate(
     """
     start = script.start.astimezone(UTC)
     span = Span(start, start + timedelta(hours=script.hours), tuple(times))
-    rules = load_rules(settings.warnings.rules).rules
+    rules = load_rules(settings.warnings.rules).certain()
     limits = [Threshold(rule.window_h, rule.threshold_mm) for rule in rules]
     engine = open_database(settings.warnings.database)
     try:
         with reading(engine) as connection:
             warnings = cell_warnings(connection, AFTER_ANALYSIS)
-            officers = told_people(connection, (Role.GRID_OFFICER,))
+            officers = told_people(connection, (Role.GRID_OFFICER,), (Hazard.RAINSTORM,))
             everybody = told_people(connection, tuple(Role))
     finally:
         engine.dispose()

@@ -9,14 +9,16 @@ from sqlalchemy import Connection, Select, func, select
 from jinghu.drill_score import CellWarning, Told
 from jinghu.grid.times import parse_time
 from jinghu.warnings.acknowledge import Answer
-from jinghu.warnings.levels import Role
-from jinghu.warnings.tables import alert, alert_cell, outbox, recipient, task
+from jinghu.warnings.levels import Hazard, Role
+from jinghu.warnings.tables import alert, alert_cell, event, outbox, recipient, task
 
 _STATUS = "Exercise"
 
 
 def cell_warnings(connection: Connection, after: timedelta) -> list[CellWarning]:
-    """Return every cell of every alert of the exercise, with the time for which it stood.
+    """Return every cell of every rain alert of the exercise, with the time for which it stood.
+
+    The danger of cells is judged by the true rain: alerts of rivers are not among them.
 
     Parameters
     ----------
@@ -28,7 +30,8 @@ def cell_warnings(connection: Connection, after: timedelta) -> list[CellWarning]
     query = (
         select(alert_cell.c.cell_id, alert.c.sent, alert.c.expires, alert.c.superseded_at)
         .join(alert, alert.c.alert_id == alert_cell.c.alert_id)
-        .where(alert.c.status == _STATUS)
+        .join(event, event.c.event_id == alert.c.event_id)
+        .where(alert.c.status == _STATUS, event.c.hazard == Hazard.RAINSTORM.value)
         .order_by(alert.c.alert_id, alert_cell.c.cell_id)
     )
     return [
@@ -41,8 +44,12 @@ def cell_warnings(connection: Connection, after: timedelta) -> list[CellWarning]
     ]
 
 
-def told_people(connection: Connection, roles: Sequence[Role]) -> list[Told]:
+def told_people(
+    connection: Connection, roles: Sequence[Role], hazards: Sequence[Hazard] = tuple(Hazard)
+) -> list[Told]:
     """Return everybody with one of some roles, by person, also who was not told.
+
+    What they were told of are some hazards: all, where none is named.
 
     A message counts from when it was put into the outbox, if it was handed over: nothing is
     lost or slow on the way to a simulated public.
@@ -51,6 +58,8 @@ def told_people(connection: Connection, roles: Sequence[Role]) -> list[Told]:
         connection,
         select(outbox.c.recipient_id, func.min(outbox.c.created_at))
         .join(alert, alert.c.alert_id == outbox.c.alert_id)
+        .join(event, event.c.event_id == alert.c.event_id)
+        .where(event.c.hazard.in_([hazard.value for hazard in hazards]))
         .where(alert.c.status == _STATUS, outbox.c.status == "SENT", outbox.c.level > 0)
         .group_by(outbox.c.recipient_id),
     )

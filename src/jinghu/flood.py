@@ -36,6 +36,7 @@ from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
 
 _MISSING_SHARE = 0.05
+_REMEMBERED_H = 3.0  # rain of so many hours makes the water that is looked at now
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def flood(
     )
     errors = [d.attrs["water_balance_error"] for d in (past, coming)]
     flows.attrs["water_balance_error"] = max(errors, key=abs)
+    flows.attrs["observed_rain_share"] = observed_share(best, basin, step_s)
     _name_extrapolated(works, flows, log)
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
@@ -287,6 +289,14 @@ def load_flood_state(
     if tuple(map(str, works["work_id"].values)) != basin.rivers.works.ids:
         return None
     return whole[0][0], FloodState(soil, RegulatedState(tuple(channels), works))
+
+
+def observed_share(rain: xr.Dataset, basin: Basin, step_s: float) -> float:
+    """Share of the rain on the basin's cells in the last hours that was observed."""
+    steps = max(1, round(_REMEMBERED_H * 3600.0 / step_s))
+    amounts = rain["rainfall_amount"].values[-steps:]
+    inside = amounts.reshape(len(amounts), -1)[:, basin.cell_id]
+    return round(float(np.isfinite(inside).mean()), 4) if inside.size else 0.0
 
 
 def _known(rain: xr.Dataset, basin: Basin, log: StageLog) -> xr.Dataset:

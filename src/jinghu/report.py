@@ -43,7 +43,7 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
             "step_min": settings.nowcast.step_min,
         },
         "hydro": result.flood.summary,
-        "warnings": result.warnings.summary,
+        "warnings": result.warnings.summary | _of_likely(result),
         "degradations": result.log.degradations,
         "seconds": result.log.totals(),
     }
@@ -107,6 +107,11 @@ def _flood_words(hydro: dict[str, Any]) -> str:
         f"{g['name_zh']} {g['name_en']} {g['peak_m3s']:.0f} m3/s at {g['peak_time']}" for g in peaks
     )
     return f"{hydro['reaches']} reaches ({hydro['terrain']}); highest peaks: {highest}"
+
+
+def _of_likely(result: CycleResult) -> dict[str, object]:
+    """What the second pass came to, on probabilities, where there was one."""
+    return {"likely": result.warnings.likely} if result.warnings.likely else {}
 
 
 def _warning_words(warnings: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from jinghu.warnings.audience import match
 from jinghu.warnings.cap import validate
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.levels import Level
-from jinghu.warnings.queries import get_cap
+from jinghu.warnings.queries import get_cap, get_cap_cn
 from jinghu.warnings.tables import alert, alert_cell, recipient
 
 T = TypeVar("T")
@@ -41,9 +41,13 @@ def import_audience(file: Path, crs: str, settings: Settings, console: Console) 
         console.print(f"  {line}", highlight=False, markup=False)
 
 
-def export_cap(identifier: str, settings: Settings) -> bytes:
-    """One alert as it was issued; DataError where there is none of that identifier."""
-    return _reading(settings, lambda connection: get_cap(connection, identifier))
+def export_cap(identifier: str, settings: Settings, *, national: bool = False) -> bytes:
+    """One alert as it was issued; DataError where there is none of that identifier.
+
+    ``national`` writes the identifiers and times of the Chinese scheme in place of those of CAP.
+    """
+    read = get_cap_cn if national else get_cap
+    return _reading(settings, lambda connection: read(connection, identifier))
 
 
 def match_audience(identifier: str, settings: Settings) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from lxml import etree
 from jinghu.warnings.areas import cell_polygons, to_lonlat
 from jinghu.warnings.cap import cap_time, to_xml, validate
 from jinghu.warnings.cap_rules import NAMESPACE
+from jinghu.warnings.evidence import Basis, Evidence
 from jinghu.warnings.levels import Action, Hazard, Level
 from jinghu.warnings.message import (
     Area,
-    Basis,
-    Evidence,
     Message,
     Reference,
     headline_en,

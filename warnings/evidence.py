@@ -1,0 +1,88 @@
+"""Why a level stands: what was found in the rain, or in the water of one place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jinghu.warnings.levels import Level
+from jinghu.warnings.water_rules import Mark, Quantity
+
+
+class Basis(StrEnum):
+    """What a level rests on."""
+
+    REACHED = "reached"  # the threshold is reached, or will be
+    CLOSE = "close"  # an amount close enough to the threshold keeps it
+    WANING = "waning"  # the rain is less than that; whether it stays so is waited for
+    UNKNOWN = "unknown"  # too little is observed to lower it
+    DECIDED = "decided"  # a forecaster wants it so
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a level of rain stands, and the largest amount that speaks for it, if any.
+
+    With a ``probability`` it is that of reaching the amount.
+    """
+
+    basis: Basis
+    peak_mm: float = 0.0
+    window_h: int = 0
+    probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WaterEvidence:
+    """Why a level of a gauge or reservoir stands.
+
+    Parameters
+    ----------
+    basis
+        What it rests on.
+    mark, quantity, value
+        What decides the level: the mark's level in m or its discharge in m3/s; None, None and 0
+        where nothing of this cycle speaks for it.
+    now_m, peak_m, peak_m3_s, peak_time
+        Level now; highest level and largest discharge of the forecast. NaN and None where there
+        is no forecast.
+    datum
+        Of the levels.
+    """
+
+    basis: Basis
+    mark: Mark | None
+    quantity: Quantity | None
+    value: float
+    now_m: float
+    peak_m: float
+    peak_m3_s: float
+    peak_time: datetime | None
+    datum: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedEvidence:
+    """A forecaster's reason for a level that the rules do not give."""
+
+    basis: Basis
+    reason: str
+
+
+AnyEvidence = Evidence | WaterEvidence | DecidedEvidence
+
+
+class Finding(Protocol):
+    """What one cycle found out about one event."""
+
+    @property
+    def rules(self) -> str:
+        """Version of the table that decided."""
+        ...
+
+    def evidence(self, cells: NDArray[np.int64], level: Level) -> tuple[float, AnyEvidence]:
+        """Minutes to the onset, and why the level of some cells stands."""
+        ...

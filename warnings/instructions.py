@@ -1,0 +1,65 @@
+"""What people should do, by hazard and level, Chinese first."""
+
+from jinghu.warnings.levels import Hazard, Level
+
+_RAIN_ZH = {
+    Level.BLUE: "注意收听预报，检查低洼处和排水口，做好准备。",
+    Level.YELLOW: "停止低洼地段户外作业，巡查山边、河边和危房，切断低洼地带室外电源。",
+    Level.ORANGE: "立即转移危险区域人员，停课停工按预案执行，封闭涉水道路，切断危险电源。",
+    Level.RED: "危险区域人员立即转移到安全地点，停止一切室外活动，全力抢险救灾。",
+}
+_RAIN_EN = {
+    Level.BLUE: "Follow the forecasts, check low ground and drains, be ready.",
+    Level.YELLOW: "Stop outdoor work on low ground; patrol slopes, rivers and unsafe houses.",
+    Level.ORANGE: "Move people out of danger areas now; close flooded roads; cut unsafe power.",
+    Level.RED: "Move everyone in danger areas to safety now; stop all outdoor activity.",
+}
+_RIVER_ZH = {
+    Level.BLUE: "注意水位变化，远离河滩，检查堤防、涵闸和低洼处，做好准备。",
+    Level.YELLOW: "撤离河滩和沿河低洼处人员，停止涉水作业，加密巡查堤防、涵闸和危房。",
+    Level.ORANGE: "立即转移沿河危险区域人员，封闭沿河和涉水道路，上堤防守。",
+    Level.RED: "沿河危险区域人员立即转移到安全地点，停止一切沿河活动，全力抢险。",
+}
+_RIVER_EN = {
+    Level.BLUE: "Watch the river, keep off its banks, check dikes, sluices and low ground.",
+    Level.YELLOW: "Leave river banks and low ground along the river; patrol dikes and sluices.",
+    Level.ORANGE: "Move people away from the river now; close riverside roads; man the dikes.",
+    Level.RED: "Move everyone along the river to safety now; stop all activity near it.",
+}
+_RESERVOIR_ZH = {
+    Level.BLUE: "注意水库水位和泄洪信息，远离下游河道，检查泄洪通道。",
+    Level.YELLOW: "撤离下游河滩人员，加密巡查大坝和泄洪设施，做好泄洪预警。",
+    Level.ORANGE: "立即转移下游危险区域人员，封闭下游沿河道路，驻坝值守。",
+    Level.RED: "下游危险区域人员立即转移到安全地点，按预案抢险。",
+}
+_RESERVOIR_EN = {
+    Level.BLUE: "Follow the reservoir's level and releases; keep out of the river below it.",
+    Level.YELLOW: "Leave river banks below the dam; patrol dam and spillway; announce releases.",
+    Level.ORANGE: "Move people below the dam out of danger now; close riverside roads.",
+    Level.RED: "Move everyone below the dam to safety now; follow the emergency plan.",
+}
+_TEXTS = {
+    Hazard.RAINSTORM: (_RAIN_ZH, _RAIN_EN),
+    Hazard.RIVER_FLOOD: (_RIVER_ZH, _RIVER_EN),
+    Hazard.RESERVOIR: (_RESERVOIR_ZH, _RESERVOIR_EN),
+}
+_OVER = {
+    Hazard.RAINSTORM: (
+        "预警已解除，请继续关注天气变化。",
+        "The warning has ended; keep following the weather.",
+    )
+}
+_WATER_OVER = (
+    "预警已解除，请继续关注水情变化。",
+    "The warning has ended; keep following the water levels.",
+)
+
+
+def instruction_zh(level: Level, hazard: Hazard) -> str:
+    """What to do, in Chinese; with no level, that it is over."""
+    return _TEXTS[hazard][0].get(level, _OVER.get(hazard, _WATER_OVER)[0])
+
+
+def instruction_en(level: Level, hazard: Hazard) -> str:
+    """What to do, in English; with no level, that it is over."""
+    return _TEXTS[hazard][1].get(level, _OVER.get(hazard, _WATER_OVER)[1])
