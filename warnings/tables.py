@@ -43,6 +43,7 @@ recipient = Table(
     Column("lon", Float, nullable=False),
     Column("lat", Float, nullable=False),
     Column("cell_id", Integer, nullable=False, index=True),
+    Column("removed_at", String(20)),
 )
 
 event = Table(

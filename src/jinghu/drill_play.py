@@ -26,8 +26,9 @@ from jinghu.drill_script import DrillScript
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
 from jinghu.simulated_public import Public
-from jinghu.warnings.audience import COLUMNS, Recipient
+from jinghu.warnings.audience import Recipient
 from jinghu.warnings.database import THROWAWAY
+from jinghu.warnings.roster_files import COLUMNS
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
