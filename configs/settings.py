@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
@@ -249,6 +258,12 @@ class WarningSettings(_Frozen):
     answer_key_file: ConfigPath | None = Field(
         None, description="key that signs answer links; beside the database where absent"
     )
+    phone_keys_file: ConfigPath | None = Field(
+        None, description="keys that encrypt phone numbers; jinghu audience rotate-key makes it"
+    )
+    phone_keys: SecretStr = Field(
+        SecretStr(""), description="the keys themselves, from ${VARIABLE}; instead of the file"
+    )
     audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 
@@ -258,6 +273,12 @@ class WarningSettings(_Frozen):
         if len({hook.name for hook in found}) < len(found):
             raise ValueError("two webhooks have the same name")
         return found
+
+    @model_validator(mode="after")
+    def _keys_stand_in_one_place(self) -> "WarningSettings":
+        if self.phone_keys_file is not None and self.phone_keys.get_secret_value():
+            raise ValueError("phone_keys and phone_keys_file: set one of them")
+        return self
 
 
 class Settings(_Frozen):

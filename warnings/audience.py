@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import Frame, to_wgs84
 from jinghu.warnings.levels import Role
-from jinghu.warnings.roster_files import COLUMNS, Row, read_rows
+from jinghu.warnings.phones import holds_number, parse_phone, without_numbers
+from jinghu.warnings.roster_files import COLUMNS, PHONE, Row, read_rows
 from jinghu.warnings.tables import recipient
 
 _LONGEST = {"person": 64, "name": 64, "role": 24, "unit_code": 16, "unit_name": 64}
@@ -19,7 +20,10 @@ _BATCH = 5000
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A responsible person and their place, WGS-84."""
+    """A responsible person and their place, WGS-84.
+
+    ``phone`` is E.164, empty where there is none, and None where nothing is said about it.
+    """
 
     person: str
     name: str
@@ -28,11 +32,12 @@ class Recipient:
     unit_name: str
     lon: float
     lat: float
+    phone: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that was refused; ``person`` where it names one."""
+    """A row that was refused; ``person`` where it names one. No number is repeated in it."""
 
     place: str
     cause: str
@@ -58,7 +63,7 @@ class Roster:
 def read_roster(path: Path, frame: Frame) -> Roster:
     """Read recipients from CSV, XLSX or GeoJSON with the columns `COLUMNS`.
 
-    Heads and roles may be written in Chinese.
+    Heads and roles may be written in Chinese. A column ``phone`` need not be there.
 
     Returns the good rows, in WGS-84, and every bad one with its place and cause.
 
@@ -76,7 +81,8 @@ def read_roster(path: Path, frame: Frame) -> Roster:
             if found.person in good:
                 raise ValueError(f"person {found.person} stands twice")
         except ValueError as error:
-            bad.append(BadRow(row.place, str(error), row.values.get("person", "")))
+            person = without_numbers(row.values.get("person", ""))
+            bad.append(BadRow(row.place, without_numbers(str(error)), person))
             continue
         good[found.person] = found
         places[found.person] = row.place
@@ -95,6 +101,8 @@ def _parse(row: Row) -> Recipient:
             raise ValueError(f"{name} is longer than {longest} characters")
         if not values[name].isprintable():
             raise ValueError(f"{name} has control characters")
+        if holds_number(values[name]):
+            raise ValueError(f"{name} holds a phone number, which is only kept encrypted")
     try:
         lon, lat = float(values["lon"]), float(values["lat"])
     except ValueError:
@@ -106,7 +114,12 @@ def _parse(row: Row) -> Recipient:
         known = ", ".join(r.value for r in Role)
         raise ValueError(f"role {values['role']!r} is none of {known}")
     unit = (values["unit_code"], values["unit_name"])
-    return Recipient(values["person"], values["name"], role, *unit, lon, lat)
+    return Recipient(values["person"], values["name"], role, *unit, lon, lat, _phone(row))
+
+
+def _phone(row: Row) -> str | None:
+    text = row.values.get(PHONE)
+    return parse_phone(text) if text else text
 
 
 def _in_wgs84(people: Sequence[Recipient], frame: Frame) -> list[Recipient]:

@@ -88,12 +88,16 @@ def _shown(url: str) -> str:
 
 
 def connect(url: str) -> Engine:
-    """Return an engine without touching the database."""
+    """Return an engine without touching the database.
+
+    Its errors name no parameters: those are names and notes of people, which belong in no log.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     throwaway = parsed.query.get("synchronous") == "off"
-    engine = create_engine(parsed.difference_update_query(["synchronous"]), pool_pre_ping=True)
+    url_of_file = parsed.difference_update_query(["synchronous"])
+    engine = create_engine(url_of_file, pool_pre_ping=True, hide_parameters=True)
     event.listen(engine, "connect", partial(_configure_sqlite, "OFF" if throwaway else "FULL"))
     event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -13,12 +13,16 @@ from enum import StrEnum
 import numpy as np
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import CELL_OUTSIDE, GridSpec
 from jinghu.grid.times import isoformat
 from jinghu.warnings.audience import BadRow, Recipient, Roster
 from jinghu.warnings.database import record
+from jinghu.warnings.people import NO_KEYS
+from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.tables import recipient
 
+_PHONE = ("phone_key", "phone_index", "phone_cipher")
 _STILL_DEG = 1e-7  # 1 cm: another way of writing the same place
 
 
@@ -38,6 +42,7 @@ class Change(StrEnum):
     ROLE = "role"
     UNIT = "unit"
     NAME = "name"
+    PHONE = "phone"
     REMOVED = "removed"
     ABSENT = "absent"
 
@@ -51,6 +56,7 @@ class Change(StrEnum):
             "role": "角色变更",
             "unit": "单位变更",
             "name": "姓名变更",
+            "phone": "电话变更",
             "removed": "移除",
             "absent": "表中没有（保留）",
         }[self.value]
@@ -90,12 +96,24 @@ class ImportPlan:
 
 
 def plan_import(
-    connection: Connection, roster: Roster, spec: GridSpec, absent: Absent = Absent.KEEP
+    connection: Connection,
+    roster: Roster,
+    spec: GridSpec,
+    absent: Absent = Absent.KEEP,
+    keys: PhoneKeys | None = None,
 ) -> ImportPlan:
     """Compare a roster with the recipients; people outside the grid are refused.
 
-    Whom a refused row names is neither changed nor removed.
+    Whom a refused row names is neither changed nor removed. Numbers are encrypted here: a plan
+    holds none.
+
+    Raises
+    ------
+    ConfigError
+        Where there are numbers and no key to encrypt them with.
     """
+    if keys is None and any(p.phone for p in roster.people):
+        raise ConfigError(NO_KEYS)
     inside, bad = _placed(roster, spec)
     known = {row.person: row for row in connection.execute(select(recipient))}
     changes: list[Changed] = []
@@ -103,10 +121,11 @@ def plan_import(
     updates: list[dict[str, object]] = []
     for person, cell in inside:
         row, wanted = known.get(person.person), _values(person, cell)
-        what = (Change.NEW,) if row is None else _differences(row, wanted)
+        called = _phone_values(row, person, keys)
+        what = (Change.NEW,) if row is None else _differences(row, wanted | called)
         if what:
             changes.append(Changed(person.person, what))
-            (fresh if row is None else updates).append(wanted)
+            (fresh if row is None else updates).append(wanted | called)
     named = {p.person for p in roster.people} | {b.person for b in bad}
     gone = [n for n, row in known.items() if n not in named and row.removed_at is None]
     removes = gone if absent is Absent.REMOVE else []
@@ -174,6 +193,20 @@ def _values(person: Recipient, cell: int) -> dict[str, object]:
     }
 
 
+def _phone_values(
+    row: Row[tuple[object, ...]] | None, person: Recipient, keys: PhoneKeys | None
+) -> dict[str, object]:
+    """Columns of the number: as they are where it is the same or nothing is said about it."""
+    if person.phone and keys is not None:
+        key = keys.find(row.phone_key) if row is not None and row.phone_key else None
+        if row is None or key is None or key.index(person.phone) != row.phone_index:
+            sealed = keys.seal(person.person, person.phone)
+            return dict(zip(_PHONE, (sealed.key_id, sealed.index, sealed.cipher), strict=True))
+    if row is None or person.phone == "":
+        return dict.fromkeys(_PHONE)
+    return {name: getattr(row, name) for name in _PHONE}
+
+
 def _differences(row: Row[tuple[object, ...]], wanted: dict[str, object]) -> tuple[Change, ...]:
     """What changes for somebody who is known."""
     lon, lat = float(str(wanted["lon"])), float(str(wanted["lat"]))
@@ -189,4 +222,6 @@ def _differences(row: Row[tuple[object, ...]], wanted: dict[str, object]) -> tup
         found.append(Change.UNIT)
     if row.name != wanted["name"]:
         found.append(Change.NAME)
+    if row.phone_cipher != wanted["phone_cipher"]:
+        found.append(Change.PHONE)
     return tuple(found)

@@ -21,6 +21,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from jinghu.grid.errors import DataError
 
 COLUMNS = ("person", "name", "role", "unit_code", "unit_name", "lon", "lat")
+PHONE = "phone"  # need not be there
 _CHINESE = {
     "编号": "person",
     "人员编号": "person",
@@ -33,6 +34,11 @@ _CHINESE = {
     "单位名称": "unit_name",
     "经度": "lon",
     "纬度": "lat",
+    "手机": PHONE,
+    "手机号": PHONE,
+    "手机号码": PHONE,
+    "电话": PHONE,
+    "联系电话": PHONE,
 }
 _MAX_BYTES = 256 * 2**20
 _MAX_UNPACKED = 1024 * 2**20

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -44,6 +45,9 @@ recipient = Table(
     Column("lat", Float, nullable=False),
     Column("cell_id", Integer, nullable=False, index=True),
     Column("removed_at", String(20)),
+    Column("phone_key", String(16)),
+    Column("phone_index", LargeBinary(32), index=True),
+    Column("phone_cipher", LargeBinary),
 )
 
 event = Table(

@@ -1,5 +1,7 @@
 """Commands about people: who is told."""
 
+import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -48,6 +50,72 @@ def audience_import(
         )
         return
     _print_import(plan, dry_run)
+
+
+@audience_app.command("list")
+def audience_list(
+    config: ConfigOption,
+    unit: Annotated[
+        str | None, typer.Option(help="Code of a unit: it and what is below it.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List recipients; numbers are masked."""
+    from jinghu.configs.settings import load
+    from jinghu.people import people_of
+
+    found = people_of(load(config), unit)
+    if as_json:
+        emit([asdict(person) for person in found])
+        return
+    for p in found:
+        typer.echo(f"{p.person}\t{p.name}\t{p.role.zh}\t{p.unit_name}\t{p.phone or '-'}")
+
+
+@audience_app.command("phone")
+def audience_phone(
+    person: Annotated[str, typer.Argument(help="Id of the person.")],
+    reason: Annotated[str, typer.Option(help="Why; it is in the audit.")],
+    config: ConfigOption,
+) -> None:
+    """Show the number of a person; who looked, and why, is written into the audit."""
+    from jinghu.configs.settings import load
+    from jinghu.people import look_at_phone
+
+    typer.echo(look_at_phone(person, reason, load(config), datetime.now(UTC)))
+
+
+@audience_app.command("whose")
+def audience_whose(config: ConfigOption) -> None:
+    """Whose number is it? Read from the terminal, so that no history keeps it."""
+    from jinghu.configs.settings import load
+    from jinghu.people import whose_phone
+
+    settings = load(config)
+    typed = sys.stdin.isatty()
+    phone = typer.prompt("电话 phone", hide_input=True) if typed else sys.stdin.readline()
+    found = whose_phone(phone, settings)
+    for p in found:
+        typer.echo(f"{p.person}\t{p.name}\t{p.role.zh}\t{p.unit_name}\t{p.phone}")
+    if not found:
+        typer.echo("没有此号码 nobody has this number")
+
+
+@audience_app.command("rotate-key")
+def audience_rotate_key(
+    config: ConfigOption,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Forget older keys: backups need them.")
+    ] = False,
+) -> None:
+    """Make a new key of phone numbers and encrypt all of them with it."""
+    from jinghu.configs.settings import load
+    from jinghu.people import rotate_key
+
+    done = rotate_key(load(config), drop_old, datetime.now(UTC))
+    typer.echo(f"key {done.key_id}: {done.numbers} numbers encrypted with it")
+    if done.kept:
+        typer.echo(f"  kept for backups: {', '.join(done.kept)} (--drop-old forgets them)")
 
 
 def _print_import(plan: "ImportPlan", dry_run: bool) -> None:

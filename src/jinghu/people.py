@@ -1,6 +1,8 @@
-"""What an office does with its people: importing them, making sure that there are some."""
+"""What an office does with its people: importing and listing them, their numbers and keys."""
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,16 +11,29 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.configs.settings import Settings
-from jinghu.grid.errors import StoreError
+from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.frames import parse_frame
 from jinghu.stages import StageLog
 from jinghu.warnings.audience import Roster, count_recipients, read_roster
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.generate import generate_recipients
+from jinghu.warnings.people import (
+    NO_KEYS,
+    Look,
+    Person,
+    find_phone,
+    keys_in_use,
+    list_people,
+    seal_anew,
+    show_phone,
+)
+from jinghu.warnings.phone_keys import load_phone_keys, with_new_key, write_phone_keys
+from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.reconcile import Absent, ImportPlan, apply_import, plan_import
 from jinghu.warnings.units import Units
 
 _CYCLE = "cycle"
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,99 @@ def import_people(
         Where the database cannot be opened or written.
     """
     roster = read_roster(file, parse_frame(options.frame, str(file)))
-    engine = open_database(settings.warnings.database)
-    try:
+    with _database(settings) as engine:
         if not options.dry_run:
             return _import(engine, roster, settings, options.absent, (operator(), file.name), now)
         with reading(engine) as connection:
-            return plan_import(connection, roster, settings.grid.product(), options.absent)
+            keys = phone_keys_of(settings)
+            return plan_import(connection, roster, settings.grid.product(), options.absent, keys)
+
+
+def phone_keys_of(settings: Settings) -> PhoneKeys | None:
+    """Keys of phone numbers of this installation, None where none are configured.
+
+    Raises
+    ------
+    ConfigError
+        Where they are configured and cannot be read.
+    """
+    warnings = settings.warnings
+    return load_phone_keys(warnings.phone_keys_file, warnings.phone_keys.get_secret_value())
+
+
+def people_of(settings: Settings, unit: str | None) -> Iterator[Person]:
+    """Yield the people of a unit and of those below it; numbers are masked."""
+    keys, after = phone_keys_of(settings), 0
+    with _database(settings) as engine, reading(engine) as connection:
+        while page := list_people(connection, keys, unit, after, _PAGE):
+            yield from page
+            after = page[-1].recipient_id
+
+
+def look_at_phone(person: str, reason: str, settings: Settings, now: datetime) -> str:
+    """Number of a person; who looked, and why, is in the audit."""
+    keys = _needed(settings)
+    with _database(settings) as engine, engine.begin() as connection:
+        return show_phone(connection, keys, person, Look(operator(), reason, now))
+
+
+def whose_phone(phone: str, settings: Settings) -> list[Person]:
+    """Whose number this is."""
+    keys = _needed(settings)
+    with _database(settings) as engine, reading(engine) as connection:
+        return find_phone(connection, keys, phone)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation came to; ``kept`` are older keys that stay for backups."""
+
+    key_id: str
+    numbers: int
+    kept: tuple[str, ...]
+
+
+def rotate_key(settings: Settings, drop_old: bool, now: datetime) -> Rotated:
+    """Make a new key and encrypt all numbers with it; makes the first key where there is none.
+
+    The file is written before the first number: whatever stops this, every number can be read,
+    and calling it again goes on. Keys from a variable cannot be changed here: put a new one before
+    the others, and all numbers are encrypted with it.
+
+    Raises
+    ------
+    ConfigError
+        Where no place for keys is configured, or the file is missing and numbers need it.
+    """
+    path = settings.warnings.phone_keys_file
+    with _database(settings) as engine:
+        with reading(engine) as connection:
+            used = keys_in_use(connection)
+        keys = None if path and not path.exists() and not used else phone_keys_of(settings)
+        if path is not None:
+            keys = with_new_key(keys)
+            write_phone_keys(path, keys)
+        if keys is None:
+            raise ConfigError(NO_KEYS)
+        numbers = seal_anew(engine, keys, operator(), now)
+        if drop_old and path is not None:
+            keys = PhoneKeys(keys.keys[:1])
+            write_phone_keys(path, keys)
+    return Rotated(keys.current.key_id, numbers, tuple(k.key_id for k in keys.keys[1:]))
+
+
+def _needed(settings: Settings) -> PhoneKeys:
+    keys = phone_keys_of(settings)
+    if keys is None:
+        raise ConfigError(NO_KEYS)
+    return keys
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Engine]:
+    engine = open_database(settings.warnings.database)
+    try:
+        yield engine
     except SQLAlchemyError as error:
         raise StoreError(f"warnings database: {one_line(error)}") from None
     finally:
@@ -103,7 +205,8 @@ def _import(
     now: datetime,
 ) -> ImportPlan:
     """Plan and apply in one transaction; ``source`` is who imports, and what."""
+    keys = phone_keys_of(settings) if any(p.phone for p in roster.people) else None
     with engine.begin() as connection:
-        plan = plan_import(connection, roster, settings.grid.product(), absent)
+        plan = plan_import(connection, roster, settings.grid.product(), absent, keys)
         apply_import(connection, plan, *source, now)
     return plan
