@@ -264,6 +264,9 @@ class WarningSettings(_Frozen):
     phone_keys: SecretStr = Field(
         SecretStr(""), description="the keys themselves, from ${VARIABLE}; instead of the file"
     )
+    audit_anchors: ConfigPath | None = Field(
+        None, description="folder of the audit's anchors; beside the database where absent"
+    )
     audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 

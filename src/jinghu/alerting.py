@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from sqlalchemy.exc import SQLAlchemyError
 
+from jinghu.auditing import anchor_cycle
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
@@ -120,6 +121,7 @@ def warn(
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)
+            anchor_cycle(engine, settings, now, log)
         finally:
             engine.dispose()
     except SQLAlchemyError as error:

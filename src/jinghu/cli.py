@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from jinghu.cli_audit import audit_app
 from jinghu.cli_drill import drill_app
 from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
@@ -28,6 +29,7 @@ clutter_app = typer.Typer(help="Maps of the ground's echo.", no_args_is_help=Tru
 app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
+app.add_typer(audit_app, name="audit")
 app.add_typer(drill_app, name="drill")
 app.command()(nowcast)
 app.command()(composite)
@@ -308,6 +310,5 @@ for _name, _what in (
     ("run", "the service that runs cycles on schedule; use a systemd timer with jinghu cycle"),
     ("backfill", "replaying an archive"),
     ("keys", "API keys"),
-    ("audit", "checking the audit chain"),
 ):
     _later(_name, _what)

@@ -11,12 +11,14 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from jinghu.auditing import anchors_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.store import Store
 from jinghu.radar.sites import load_sites
-from jinghu.warnings.database import connect, verify_audit
+from jinghu.warnings.audit import read_anchors, verify
+from jinghu.warnings.database import connect, reading
 from jinghu.warnings.rules import load_rules
 
 _MIN_FREE_GB = 5.0
@@ -44,7 +46,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         ("boundaries", partial(_file, settings.city.boundaries)),
         ("rules", lambda: f"version {load_rules(settings.warnings.rules).version}"),
         ("store", partial(_store, settings.store)),
-        ("database", partial(_database, settings.warnings.database)),
+        ("database", partial(_database, settings)),
         ("disk", partial(_disk, settings.store)),
         ("clock", partial(_clock, now)),
         ("dependencies", _dependencies),
@@ -94,17 +96,23 @@ def _store(root: Path) -> str:
     return f"{root}: newest {latest.cycle}/{latest.name}, checksums right"
 
 
-def _database(url: str) -> str:
+def _database(settings: Settings) -> str:
+    url = settings.warnings.database
     parsed = make_url(url)
     shown = parsed.render_as_string()
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
         return f"{shown}: made by the first cycle"
+    engine = connect(url)
     try:
-        broken = verify_audit(connect(url))
+        with reading(engine) as connection:
+            found = verify(connection, read_anchors(anchors_of(settings)))
     except SQLAlchemyError as error:
         raise OSError(f"{shown}: {str(error).splitlines()[0]}") from None
-    if broken is not None:
-        raise OSError(f"{shown}: the audit chain is broken at entry {broken}")
+    finally:
+        engine.dispose()
+    if found.broken is not None:
+        entry = f"entry {found.broken.seq} {found.broken.cause}"
+        raise OSError(f"{shown}: the audit chain is broken: {entry}")
     return f"{shown}: the audit chain is whole"
 
 

@@ -33,7 +33,7 @@ from jinghu.warnings.roster_files import COLUMNS
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
-_PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill")
+_PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill", "audit-anchors")
 _INCOMING = ("radar", "stations", "rivers", "profiles")
 
 
