@@ -284,6 +284,15 @@ class WarningSettings(_Frozen):
         return self
 
 
+class ApiSettings(_Frozen):
+    """Who may read, and how often."""
+
+    require_key: bool = Field(
+        False, description="rain, flows and warnings are read with a key alone"
+    )
+    requests_per_minute: int = Field(600, ge=1, description="of one key")
+
+
 class Settings(_Frozen):
     """All settings of one installation."""
 
@@ -297,6 +306,7 @@ class Settings(_Frozen):
     nowcast: NowcastSettings = NowcastSettings()
     hydro: HydroSettings = HydroSettings()
     warnings: WarningSettings = WarningSettings()
+    api: ApiSettings = ApiSettings()
 
     def with_store(self, store: Path | None) -> "Settings":
         """Return the same settings with another store, and the database in it."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, func, select, update
 
@@ -195,12 +196,16 @@ def _row(connection: Connection, person: str, unit: str | None) -> Row[tuple[obj
     return row
 
 
-def _person(row: Row[tuple[object, ...]], keys: PhoneKeys | None) -> Person:
-    phone = None
-    if row.phone_cipher is not None:
-        known = keys is not None and keys.find(row.phone_key) is not None
-        number = keys.unseal(row.person, row.phone_key, row.phone_cipher) if keys and known else ""
-        phone = masked(number) if number else "****"
+def shown_phone(row: Row[Any], keys: PhoneKeys | None) -> str | None:
+    """The masked number of a row of recipients: ``****`` where its key is missing."""
+    if row.phone_cipher is None:
+        return None
+    if keys is None or keys.find(row.phone_key) is None:
+        return "****"
+    return masked(keys.unseal(row.person, row.phone_key, row.phone_cipher))
+
+
+def _person(row: Row[Any], keys: PhoneKeys | None) -> Person:
     return Person(
         int(row.recipient_id),
         row.person,
@@ -211,5 +216,5 @@ def _person(row: Row[tuple[object, ...]], keys: PhoneKeys | None) -> Person:
         row.lon,
         row.lat,
         int(row.cell_id),
-        phone,
+        shown_phone(row, keys),
     )

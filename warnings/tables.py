@@ -239,3 +239,19 @@ audit = Table(
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
 )
+
+# Of a key only its first characters and its SHA-256 are kept.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", Integer, primary_key=True),
+    Column("prefix", String(24), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(40), nullable=False),
+    Column("scope", String(12), nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("purpose", String(10), nullable=False),
+    Column("created_at", String(20), nullable=False),
+    Column("expires_at", String(20)),
+    Column("revoked_at", String(20)),
+)

@@ -9,6 +9,7 @@ import typer
 
 from jinghu.cli_audit import audit_app
 from jinghu.cli_drill import drill_app
+from jinghu.cli_keys import keys_app
 from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
@@ -30,6 +31,7 @@ app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 app.add_typer(drill_app, name="drill")
 app.command()(nowcast)
 app.command()(composite)
@@ -309,6 +311,5 @@ def _later(name: str, what: str) -> None:
 for _name, _what in (
     ("run", "the service that runs cycles on schedule; use a systemd timer with jinghu cycle"),
     ("backfill", "replaying an archive"),
-    ("keys", "API keys"),
 ):
     _later(_name, _what)

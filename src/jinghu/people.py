@@ -65,7 +65,7 @@ def import_people(
         Where the database cannot be opened or written.
     """
     roster = read_roster(file, parse_frame(options.frame, str(file)))
-    with _database(settings) as engine:
+    with people_database(settings) as engine:
         if not options.dry_run:
             return _import(engine, roster, settings, options.absent, (operator(), file.name), now)
         with reading(engine) as connection:
@@ -88,7 +88,7 @@ def phone_keys_of(settings: Settings) -> PhoneKeys | None:
 def people_of(settings: Settings, unit: str | None) -> Iterator[Person]:
     """Yield the people of a unit and of those below it; numbers are masked."""
     keys, after = phone_keys_of(settings), 0
-    with _database(settings) as engine, reading(engine) as connection:
+    with people_database(settings) as engine, reading(engine) as connection:
         while page := list_people(connection, keys, unit, after, _PAGE):
             yield from page
             after = page[-1].recipient_id
@@ -97,14 +97,14 @@ def people_of(settings: Settings, unit: str | None) -> Iterator[Person]:
 def look_at_phone(person: str, reason: str, settings: Settings, now: datetime) -> str:
     """Number of a person; who looked, and why, is in the audit."""
     keys = _needed(settings)
-    with _database(settings) as engine, engine.begin() as connection:
+    with people_database(settings) as engine, engine.begin() as connection:
         return show_phone(connection, keys, person, Look(operator(), reason, now))
 
 
 def whose_phone(phone: str, settings: Settings) -> list[Person]:
     """Whose number this is."""
     keys = _needed(settings)
-    with _database(settings) as engine, reading(engine) as connection:
+    with people_database(settings) as engine, reading(engine) as connection:
         return find_phone(connection, keys, phone)
 
 
@@ -130,7 +130,7 @@ def rotate_key(settings: Settings, drop_old: bool, now: datetime) -> Rotated:
         Where no place for keys is configured, or the file is missing and numbers need it.
     """
     path = settings.warnings.phone_keys_file
-    with _database(settings) as engine:
+    with people_database(settings) as engine:
         with reading(engine) as connection:
             used = keys_in_use(connection)
         keys = None if path and not path.exists() and not used else phone_keys_of(settings)
@@ -154,7 +154,8 @@ def _needed(settings: Settings) -> PhoneKeys:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Engine]:
+def people_database(settings: Settings) -> Iterator[Engine]:
+    """The database of this installation, closed at the end; its errors are one line."""
     engine = open_database(settings.warnings.database)
     try:
         yield engine

@@ -18,6 +18,7 @@ from jinghu.grid.times import cycle_name, isoformat, to_numpy
 from jinghu.publish import WINDOWS_H, Products, write_products
 from jinghu.warnings.audience import Recipient, Roster
 from jinghu.warnings.database import open_database
+from jinghu.warnings.keys import NewKey, Scope, create_key
 from jinghu.warnings.ledger import Office, process
 from jinghu.warnings.levels import Role
 from jinghu.warnings.reconcile import apply_import, plan_import
@@ -270,6 +271,15 @@ def site(tmp_path_factory) -> Site:
     publish_cycle(settings, TIME - STEP, with_flows=False)
     warn_people(settings, publish_cycle(settings, TIME), TIME)
     return Site(settings, TIME + timedelta(minutes=5))
+
+
+def key_for(settings: Settings, scope: Scope, unit: str = "", **how) -> dict[str, str]:
+    """Headers of a new key."""
+    engine = open_database(settings.warnings.database)
+    with engine.begin() as connection:
+        _, token = create_key(connection, NewKey("test", scope, unit, **how), "test", TIME)
+    engine.dispose()
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture
