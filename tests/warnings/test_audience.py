@@ -118,13 +118,13 @@ def test_match_finds_whom_brute_force_finds(world_class, cells, seed):
     with world.engine.connect() as connection:
         assert match(connection, cells) == [k + 1 for k in wanted]
     ids = world.spec.cell_of_lonlat([p.lon for p in people], [p.lat for p in people])
-    assert AudienceIndex.build(ids, 400).match(sorted(cells)).tolist() == wanted
+    assert sorted(AudienceIndex.build(ids, 400).match(sorted(cells)).tolist()) == wanted
     world.engine.dispose()
 
 
 def test_who_is_outside_is_in_no_cell():
     index = AudienceIndex.build(np.array([3, CELL_OUTSIDE, 3, 0, CELL_OUTSIDE]), 4)
-    assert index.match([0, 1, 2, 3]).tolist() == [0, 2, 3]
+    assert index.match([0, 1, 2, 3]).tolist() == [3, 0, 2]
     assert index.match([]).tolist() == []
     assert index.match([3, 3]).tolist() == [0, 2]
 
