@@ -55,7 +55,12 @@ def test_from_a_spreadsheet_to_a_look_at_a_number(office, jinghu):
     code, out, _ = jinghu("audience", "rotate-key", "--drop-old", "-c", path)
     assert (code, "2 numbers" in out, "kept" in out) == (0, True, False)
     assert "138****1234" in jinghu("audience", "list", "-c", path)[1]
-    (folder / "keys" / "phone.keys").unlink()
+    key_file = folder / "keys" / "phone.keys"
+    for mode, good in ((0o600, True), (0o644, False)):
+        key_file.chmod(mode)
+        found = json.loads(jinghu("doctor", "-c", path, "--json")[1])
+        assert [f["good"] for f in found if f["what"] == "phone keys"] == [good]
+    key_file.unlink()
     code, _, err = jinghu("audience", "rotate-key", "-c", path)
     assert (code, "the file is missing: restore it" in err) == (2, True)
 

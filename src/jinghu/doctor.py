@@ -16,6 +16,7 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.store import Store
+from jinghu.people import phone_keys_of
 from jinghu.radar.sites import load_sites
 from jinghu.warnings.audit import read_anchors, verify
 from jinghu.warnings.database import connect, reading
@@ -59,6 +60,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     if settings.inputs.profiles:
         frame = partial(parse_frame, settings.inputs.profile_frame, "inputs.profile_frame")
         checks.append(("profile frame", frame))
+    if settings.warnings.phone_keys_file or settings.warnings.phone_keys.get_secret_value():
+        checks.append(("phone keys", partial(_phone_keys, settings)))
     return [_look(what, check) for what, check in checks]
 
 
@@ -114,6 +117,13 @@ def _database(settings: Settings) -> str:
         entry = f"entry {found.broken.seq} {found.broken.cause}"
         raise OSError(f"{shown}: the audit chain is broken: {entry}")
     return f"{shown}: the audit chain is whole"
+
+
+def _phone_keys(settings: Settings) -> str:
+    keys, path = phone_keys_of(settings), settings.warnings.phone_keys_file
+    if path is not None and path.stat().st_mode & 0o077:
+        raise OSError(f"{path}: others can read the keys: chmod 600")
+    return f"{len(keys.keys) if keys else 0} keys"
 
 
 def _dependencies() -> str:

@@ -46,7 +46,9 @@ def test_a_tree_is_flushed_whole_files_before_folders(tmp_path, monkeypatch):
     flushed = []
     monkeypatch.setattr(durable, "fsync_path", flushed.append)
     durable.fsync_tree(tmp_path / "a", tmp_path / "b", tmp_path / "there is none")
-    everything = [p for root in ("a", "b") for p in (tmp_path / root, *(tmp_path / root).rglob("*"))]
+    everything = [
+        p for root in ("a", "b") for p in (tmp_path / root, *(tmp_path / root).rglob("*"))
+    ]
     assert sorted(flushed) == sorted(everything)
     assert [p.is_file() for p in flushed] == [True] * 40 + [False] * 42
 

@@ -109,7 +109,14 @@ def test_what_a_killed_process_wrote_is_not_named(store, analysis, now, tmp_path
         record_analysis(store, analysis, now, STEP)
     record_analysis(store, analysis, now - STEP, STEP)
     before = {"2019-08-09T16:24:00Z"}
-    command = [sys.executable, "-c", KILLED, str(store.root), str(tmp_path / "analysis.nc"), written]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(store.root),
+        str(tmp_path / "analysis.nc"),
+        written,
+    ]
     assert subprocess.run(command, check=False).returncode == -9
     assert valid_times(store, now) == before
     record_analysis(store, analysis, now, STEP)

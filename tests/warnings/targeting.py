@@ -1,6 +1,6 @@
 """Random warnings and the people they concern, found by asking everybody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -14,7 +14,7 @@ from jinghu.grid.spec import GridSpec
 class Area:
     """A random warning: cells of the grid, or an outline in its plane."""
 
-    cells: NDArray[np.int64] | None = None
+    cells: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     outline: Polygon | MultiPolygon | None = None
 
 
@@ -72,7 +72,6 @@ def everybody(
     if area.outline is not None:
         shapely.prepare(area.outline)
         return np.flatnonzero(on_grid & shapely.intersects_xy(area.outline, x, y))
-    assert area.cells is not None
     wanted = np.zeros((spec.ny, spec.nx), bool)
     wanted[np.divmod(area.cells, spec.nx)] = True
     return np.flatnonzero(on_grid & wanted[row.clip(0, spec.ny - 1), col.clip(0, spec.nx - 1)])
