@@ -19,7 +19,7 @@ from jinghu.api.people_schemas import (
 )
 from jinghu.api.problems import ProblemError, responses
 from jinghu.api.schemas import TaskAnswer
-from jinghu.grid.errors import ConfigError
+from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Link, answer
 from jinghu.warnings.database import reading
@@ -70,8 +70,11 @@ def search(
     """Find people by a number, which is not stored: a keyed digest of it is looked up."""
     _private(response)
     keys = _phone_keys(context)
-    with reading(context.engine) as connection:
-        found = find_phone(connection, keys, asked.phone, key.unit)
+    try:
+        with reading(context.engine) as connection:
+            found = find_phone(connection, keys, asked.phone, key.unit)
+    except DataError as error:
+        raise ProblemError(422, str(error)) from None
     return PeoplePage(people=[_entry(person) for person in found], next=None)
 
 

@@ -2,7 +2,7 @@
 
 A plan says what would change and for whom; applying it is one transaction with its entry in the
 audit. Who leaves keeps their row, since messages and answers refer to it: they stand in no cell
-from then on, and nobody turns to them.
+from then on, nobody turns to them, and their number is forgotten.
 """
 
 from collections import Counter
@@ -156,7 +156,7 @@ def apply_import(
         connection.execute(
             update(table)
             .where(table.c.person == bindparam("who"))
-            .values(removed_at=isoformat(now), cell_id=CELL_OUTSIDE),
+            .values(removed_at=isoformat(now), cell_id=CELL_OUTSIDE, **dict.fromkeys(_PHONE)),
             [{"who": name} for name in plan.removes],
         )
     record(connection, now, actor[:64], "audience imported", source[:96], plan.counts())

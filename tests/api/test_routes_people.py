@@ -110,6 +110,8 @@ def test_a_towns_key_cannot_read_or_act_on_another_town(office):
         assert answer.headers["content-type"] == "application/problem+json"
     found = client.post("/api/v1/people/search", json={"phone": KNOWN[1]}, headers=key)
     assert found.json()["people"] == []
+    wrong = client.post("/api/v1/people/search", json={"phone": "12345"}, headers=key)
+    assert (wrong.status_code, "12345" in wrong.text) == (422, False)
     mine = client.post("/api/v1/people/search", json={"phone": KNOWN[0]}, headers=key).json()
     assert [p["person"] for p in mine["people"]] == ["P-000"]
     assert client.get("/api/v1/people/P-000", headers=key).status_code == 200

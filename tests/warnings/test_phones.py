@@ -29,7 +29,7 @@ from jinghu.warnings.people import (
 )
 from jinghu.warnings.phone_keys import load_phone_keys, with_new_key, write_phone_keys
 from jinghu.warnings.phones import PhoneKeys, keys_text, masked, new_key, parse_keys, parse_phone
-from jinghu.warnings.reconcile import Change, apply_import, plan_import
+from jinghu.warnings.reconcile import Absent, Change, apply_import, plan_import
 from jinghu.warnings.tables import audit, recipient
 
 KEYS = PhoneKeys((new_key(),))
@@ -114,7 +114,7 @@ def test_an_import_tells_new_numbers_from_known_ones(world):
     phones = [None, "+8613812340000", "+8613812341234", ""]
     again = [replace(p, phone=phone) for p, phone in zip(first, phones, strict=True)]
     assert bring_in(world, again) == {"p1": {Change.PHONE}, "p2": {Change.PHONE}}
-    gone = [replace(first[0], phone="")]
+    gone = [replace(first[0], phone=""), *again[2:]]
     with world.engine.connect() as connection:
         assert phones_of(connection, KEYS, [1, 2, 3, 4]) == {
             1: "+8613812341234",
@@ -129,9 +129,12 @@ def test_an_import_tells_new_numbers_from_known_ones(world):
         assert find_phone(connection, KEYS, "13899999999") == []
         with pytest.raises(DataError, match="phone is no"):
             find_phone(connection, KEYS, "1389999")
-    bring_in(world, gone)
-    with world.engine.connect() as connection:
+    with world.engine.begin() as connection:
+        plan = plan_import(connection, Roster(tuple(gone)), world.spec, Absent.REMOVE, KEYS)
+        apply_import(connection, plan, "tester", "people.csv", world.time)
+        assert plan.removes == ("p1",)
         assert get_person(connection, KEYS, "p0").phone is None
+        assert list(phones_of(connection, KEYS, [1, 2, 3, 4])) == [3]  # who leaves is forgotten
 
 
 def test_without_a_key_no_number_is_taken_and_none_is_shown(world):
