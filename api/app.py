@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
@@ -19,7 +19,9 @@ from jinghu.api import (
     routes_flows,
     routes_frames,
     routes_health,
+    routes_keys,
     routes_map,
+    routes_people,
     routes_point,
     routes_scores,
     routes_tasks,
@@ -27,20 +29,20 @@ from jinghu.api import (
 )
 from jinghu.api.deps import Context, utc_now
 from jinghu.api.dispatch_schemas import Dispatcher
+from jinghu.api.guard import reader
 from jinghu.api.http import HeadersMiddleware
 from jinghu.configs.settings import Settings
 
 STATIC = Path(__file__).resolve().parent / "static"
-_ROUTERS = (
-    routes_health.router,
+_OPEN = (routes_health.router, routes_tasks.router)  # links of officers are keys of their own
+_GUARDED = (routes_people.router, routes_keys.router, routes_dispatch.router)  # by each route
+_PUBLIC = (  # unless api.require_key
     routes_cycles.router,
     routes_frames.router,
     routes_point.router,
     routes_flows.router,
     routes_cells.router,
-    routes_dispatch.router,
     routes_warnings.router,
-    routes_tasks.router,
     routes_map.router,
     routes_scores.router,
 )
@@ -80,12 +82,14 @@ def create_app(
     )
     app.state.context = context
     problems.install(app)
-    for router in _ROUTERS:
+    for router in (*_OPEN, *_GUARDED):
         app.include_router(router)
+    for router in _PUBLIC:
+        app.include_router(router, dependencies=[Depends(reader)])
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/", viewer, include_in_schema=False)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    app.add_middleware(HeadersMiddleware)
+    app.add_middleware(HeadersMiddleware, private=settings.api.require_key)
     return app
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from jinghu.api.cache import Lru
 from jinghu.api.dispatch_schemas import Dispatcher
+from jinghu.api.limits import Limiter
 from jinghu.api.mapdata import city_map
 from jinghu.api.problems import ProblemError
 from jinghu.api.published import Published, hydro_part, open_published, rain_part
@@ -23,8 +24,11 @@ from jinghu.grid.store import Part, Store
 from jinghu.grid.times import cycle_name, parse_cycle_name
 from jinghu.warnings.acknowledge import answer_key_path, load_answer_key
 from jinghu.warnings.database import open_database, reading
+from jinghu.warnings.phone_keys import load_phone_keys
+from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.rules import RuleSet, load_rules
 from jinghu.warnings.units import Units, load_units
+from jinghu.warnings.waiting import AnswerWithin
 
 _log = logging.getLogger("jinghu.api")
 _PARTS_HELD = 12
@@ -46,6 +50,7 @@ class Context:
         self.clock = clock
         self.dispatcher = dispatcher
         self.dispatching = Lock()
+        self.limiter = Limiter(settings.api.requests_per_minute)
         self.store = Store(settings.store)
         self.spec: GridSpec = settings.grid.product()
         self.frames: Lru[tuple[str, ...], bytes] = Lru(_FRAME_BYTES, len)
@@ -74,6 +79,18 @@ class Context:
         warnings = self.settings.warnings
         path = answer_key_path(warnings.answer_key_file, warnings.database, self.settings.store)
         return load_answer_key(path)
+
+    def phone_keys(self) -> PhoneKeys | None:
+        """Keys of phone numbers, read anew: they change while the service runs."""
+        warnings = self.settings.warnings
+        return load_phone_keys(warnings.phone_keys_file, warnings.phone_keys.get_secret_value())
+
+    def answer_within(self) -> AnswerWithin:
+        """How long others are waited for; an answer is taken whatever is wrong with the rules."""
+        try:
+            return self.rules.answer_within
+        except ConfigError:
+            return AnswerWithin()
 
     @cached_property
     def units(self) -> Units:

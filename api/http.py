@@ -21,10 +21,14 @@ _HEADERS = {
 
 
 class HeadersMiddleware:
-    """Adds headers that every answer has unless it says otherwise."""
+    """Adds headers that every answer has unless it says otherwise.
 
-    def __init__(self, app: ASGIApp) -> None:
+    ``private``: answers depend on a key, so caches that many use do not keep them.
+    """
+
+    def __init__(self, app: ASGIApp, private: bool = False) -> None:
         self.app = app
+        self.private = private
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -34,6 +38,9 @@ class HeadersMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if self.private:
+                    kept = headers["cache-control"]
+                    headers["cache-control"] = kept.replace("public", "private")
             await send(message)
 
         await self.app(scope, receive, add if scope["type"] == "http" else send)

@@ -19,11 +19,12 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """Something the client is told in one line."""
+    """Something the client is told in one line, with headers where the status has its own."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.detail = detail
+        self.headers = headers
         super().__init__(detail)
 
 
@@ -87,7 +88,7 @@ def install(app: FastAPI) -> None:
 
 async def _problem_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProblemError)
-    return problem(error.status, error.detail)
+    return problem(error.status, error.detail, headers=error.headers)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

@@ -4,14 +4,19 @@ from fastapi import APIRouter, Response
 
 from jinghu.api.deps import ContextDep
 from jinghu.api.dispatch_schemas import DispatchAnswer, DispatchRequest
+from jinghu.api.guard import WhatIfKey
 from jinghu.api.problems import ProblemError, responses
 from jinghu.grid.errors import ConfigError
 
-router = APIRouter(prefix="/api/v1", tags=["dispatch"], responses=responses(404, 422, 503))
+router = APIRouter(
+    prefix="/api/v1", tags=["dispatch"], responses=responses(401, 403, 404, 422, 429, 503)
+)
 
 
 @router.post("/dispatch", summary="What a release would change; a proposal for a basin")
-def what_if(request: DispatchRequest, context: ContextDep, response: Response) -> DispatchAnswer:
+def what_if(
+    _: WhatIfKey, request: DispatchRequest, context: ContextDep, response: Response
+) -> DispatchAnswer:
     """Run a schedule, constraints or a proposal from the state of a cycle.
 
     Nothing is stored. One runs at a time: a second is told to come again.

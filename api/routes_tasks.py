@@ -17,7 +17,6 @@ from jinghu.grid.errors import ConfigError, DataError
 from jinghu.warnings.acknowledge import Answer, answer, read_token
 from jinghu.warnings.database import reading
 from jinghu.warnings.queries import get_task, list_silent
-from jinghu.warnings.waiting import AnswerWithin
 
 router = APIRouter(tags=["tasks"])
 
@@ -95,7 +94,7 @@ async def respond(
 
     def record() -> str:
         link = read_token(token, context.answer_key, now)
-        return answer(context.engine, link, said.answer, said.note, now, _answer_within(context))
+        return answer(context.engine, link, said.answer, said.note, now, context.answer_within())
 
     status = await run_in_threadpool(record)
     if kind == _FORM:
@@ -129,14 +128,6 @@ def _parse(kind: str, body: bytes) -> _Said:
         raise ProblemError(422, f"{place}: {first['msg']}") from None
     except (ValueError, RecursionError) as error:
         raise ProblemError(422, f"the body cannot be read: {error}") from None
-
-
-def _answer_within(context: ContextDep) -> AnswerWithin:
-    """How long others are waited for; an answer is taken whatever is wrong with the rules."""
-    try:
-        return context.rules.answer_within
-    except ConfigError:
-        return AnswerWithin()
 
 
 def _county(context: ContextDep, code: str) -> tuple[str, str]:

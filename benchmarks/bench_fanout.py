@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sqlalchemy import func, insert, select
 
 from jinghu.grid.spec import GridSpec
-from jinghu.warnings.audience import AudienceIndex, match
+from jinghu.warnings.audience import match
+from jinghu.warnings.cell_index import AudienceIndex
 from jinghu.warnings.database import open_database
 from jinghu.warnings.fanout import fan_out
 from jinghu.warnings.purposes import Purpose, register_channels
@@ -101,7 +102,7 @@ def main() -> None:
     index, tree = AudienceIndex.build(cell_ids, SPEC.nx * SPEC.ny), shapely.STRtree(points)
     ours = index.match(cells)
     theirs = np.unique(tree.query(boxes, predicate="intersects")[1])
-    assert np.array_equal(ours, theirs), "the two do not find the same people"
+    assert np.array_equal(np.sort(ours), theirs), "the two do not find the same people"
     print(f"{n_people} people, {n_cells} cells: both find {ours.size}")
 
     builds = (

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
@@ -271,6 +280,15 @@ class WarningSettings(_Frozen):
     answer_key_file: ConfigPath | None = Field(
         None, description="key that signs answer links; beside the database where absent"
     )
+    phone_keys_file: ConfigPath | None = Field(
+        None, description="keys that encrypt phone numbers; jinghu audience rotate-key makes it"
+    )
+    phone_keys: SecretStr = Field(
+        SecretStr(""), description="the keys themselves, from ${VARIABLE}; instead of the file"
+    )
+    audit_anchors: ConfigPath | None = Field(
+        None, description="folder of the audit's anchors; beside the database where absent"
+    )
     audience: AudienceSettings = AudienceSettings()
     webhooks: tuple[WebhookSettings, ...] = ()
 
@@ -280,6 +298,21 @@ class WarningSettings(_Frozen):
         if len({hook.name for hook in found}) < len(found):
             raise ValueError("two webhooks have the same name")
         return found
+
+    @model_validator(mode="after")
+    def _keys_stand_in_one_place(self) -> "WarningSettings":
+        if self.phone_keys_file is not None and self.phone_keys.get_secret_value():
+            raise ValueError("phone_keys and phone_keys_file: set one of them")
+        return self
+
+
+class ApiSettings(_Frozen):
+    """Who may read, and how often."""
+
+    require_key: bool = Field(
+        False, description="rain, flows and warnings are read with a key alone"
+    )
+    requests_per_minute: int = Field(600, ge=1, description="of one key")
 
 
 class Settings(_Frozen):
@@ -295,6 +328,7 @@ class Settings(_Frozen):
     nowcast: NowcastSettings = NowcastSettings()
     hydro: HydroSettings = HydroSettings()
     warnings: WarningSettings = WarningSettings()
+    api: ApiSettings = ApiSettings()
 
     def with_store(self, store: Path | None) -> "Settings":
         """Return the same settings with another store, and the database in it."""

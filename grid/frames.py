@@ -1,5 +1,6 @@
-"""Coordinate frames of points that come in: WGS-84, CGCS2000 and GCJ-02."""
+"""Coordinate frames of points that come in: WGS-84, CGCS2000, GCJ-02 and BD-09."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import numpy as np
@@ -9,6 +10,7 @@ from jinghu.grid.errors import ConfigError
 
 _A = 6378245.0  # Krasovsky 1940, which GCJ-02 is defined on
 _EE = 0.00669342162296594323
+_Offsets = tuple[NDArray[np.float64], NDArray[np.float64]]
 _CHINA = (72.004, 137.8347, 0.8293, 55.8271)  # west, east, south, north of GCJ-02
 
 
@@ -18,6 +20,7 @@ class Frame(StrEnum):
     WGS84 = "WGS-84"
     CGCS2000 = "CGCS2000"  # within centimetres of WGS-84
     GCJ02 = "GCJ-02"  # Chinese map services: 300-700 m off
+    BD09 = "BD-09"  # Baidu's, made from GCJ-02: about 1 km off
 
 
 def parse_frame(text: str | None, source: str) -> Frame:
@@ -38,14 +41,25 @@ def to_wgs84(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Convert longitudes and latitudes in degrees to WGS-84.
 
-    GCJ-02 is inverted by fixed-point iteration to below 1e-9 degrees (0.1 mm).
+    GCJ-02 and BD-09 are inverted by fixed-point iteration to below 1e-9 degrees (0.1 mm).
     """
     lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
-    if frame is not Frame.GCJ02:
-        return lon, lat
+    if frame is Frame.BD09:
+        lon, lat = _inverted(lon, lat, _bd_offset)
+    if frame in (Frame.GCJ02, Frame.BD09):
+        lon, lat = _inverted(lon, lat, _gcj_offset)
+    return lon, lat
+
+
+def _inverted(
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    offset: Callable[[NDArray[np.float64], NDArray[np.float64]], _Offsets],
+) -> _Offsets:
+    """Places that a shift by ``offset`` (of the place itself) brings to these."""
     out_lon, out_lat = lon.copy(), lat.copy()
     for _ in range(12):
-        dlon, dlat = _gcj_offset(out_lon, out_lat)
+        dlon, dlat = offset(out_lon, out_lat)
         out_lon, out_lat = lon - dlon, lat - dlat
     return out_lon, out_lat
 
@@ -55,6 +69,21 @@ def to_gcj02(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArr
     lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
     dlon, dlat = _gcj_offset(lon, lat)
     return lon + dlon, lat + dlat
+
+
+def to_bd09(lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Convert WGS-84 to BD-09."""
+    lon, lat = to_gcj02(lon, lat)
+    dlon, dlat = _bd_offset(lon, lat)
+    return lon + dlon, lat + dlat
+
+
+def _bd_offset(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> _Offsets:
+    """Offset BD-09 minus GCJ-02 in degrees, of a place in GCJ-02 (the published formula)."""
+    beat = np.pi * 3000.0 / 180.0
+    radius = np.hypot(lon, lat) + 0.00002 * np.sin(lat * beat)
+    angle = np.arctan2(lat, lon) + 0.000003 * np.cos(lon * beat)
+    return radius * np.cos(angle) + 0.0065 - lon, radius * np.sin(angle) + 0.006 - lat
 
 
 def _gcj_offset(

@@ -14,12 +14,13 @@ import xarray as xr
 import yaml
 from rich.console import Console
 
-from jinghu.alerting import import_recipients, known_cells, warn, warning_levels
+from jinghu.alerting import known_cells, warn, warning_levels
 from jinghu.cli import main
 from jinghu.configs.settings import Settings, load
 from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.times import cycle_name
+from jinghu.people import ImportOptions, import_people
 from jinghu.stages import StageLog
 
 ROOT = Path(__file__).parents[1]
@@ -193,7 +194,7 @@ def test_an_audience_file_needs_a_frame(tmp_path):
     office = Office(configure(tmp_path, audience=audience))
     assert office.cycle(120)["recipients"] == 1
     assert any("1 recipients refused" in d for d in office.log.degradations)
-    report = import_recipients(people, "GCJ-02", office.settings)
+    report = import_people(people, ImportOptions("GCJ-02"), office.settings, T0)
     assert (report.imported, len(report.bad)) == (1, 1)
 
 
@@ -271,9 +272,9 @@ def test_commands_about_warnings(tmp_path):
         "p1,王一,grid_officer,330602000001,某村,120.5,29.85\n",
         encoding="utf-8",
     )
-    imported = jinghu("audience", "import", people, "--crs", "GCJ-02", "-c", path)
+    imported = jinghu("audience", "import", people, "--frame", "GCJ-02", "-c", path)
     assert imported.returncode == 0
-    assert "1 imported, 0 refused" in imported.stderr
+    assert "1 imported, 0 refused" in imported.stdout
     assert query(office.settings, "SELECT COUNT(*) FROM recipient") == [(1201,)]
 
 
@@ -284,7 +285,7 @@ def test_commands_about_warnings(tmp_path):
         (("cap", "export", "none", "-c", "{tmp}/settings.yaml"), 3, "no such warning"),
         (("audience", "match", "--alert", "x", "-c", "{tmp}/settings.yaml"), 3, "no such warning"),
         (
-            ("audience", "import", "{tmp}/p.csv", "--crs", "Xian80", "-c", "{tmp}/settings.yaml"),
+            ("audience", "import", "{tmp}/p.csv", "--frame", "Xian80", "-c", "{tmp}/settings.yaml"),
             2,
             "Xian80",
         ),

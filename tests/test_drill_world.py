@@ -10,7 +10,7 @@ from jinghu.configs.settings import CONFIGS, load
 from jinghu.drill_world import WorldParams, make_world
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.frames import Frame
-from jinghu.warnings.audience import read_recipients
+from jinghu.warnings.audience import read_roster
 from jinghu.warnings.levels import Role
 
 SETTINGS = load(CONFIGS / "demo.yaml")
@@ -91,9 +91,9 @@ def test_the_audience_is_a_table_that_can_be_imported(world, tmp_path):
     from jinghu.drill_play import write_audience
 
     (tmp_path / "incoming").mkdir()
-    people, bad = read_recipients(write_audience(world.recipients, tmp_path), Frame.WGS84)
-    assert bad == []
-    assert tuple(people) == world.recipients
+    roster = read_roster(write_audience(world.recipients, tmp_path), Frame.WGS84)
+    assert roster.bad == ()
+    assert roster.people == world.recipients
 
 
 def test_units_without_parts_are_refused():

@@ -63,11 +63,12 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link lets its holder answer for."""
+    """What a link lets its holder answer for; ``by`` who answers for them, where they called."""
 
     event_id: str
     recipient_id: int
     expires: datetime
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,8 @@ def answer(
             },
         )
         subject = f"{link.event_id}/{link.recipient_id}"
-        record(
-            connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
-        )
+        actor = link.by or f"recipient {link.recipient_id}"
+        record(connection, now, actor[:64], said.value, subject, {"note": note})
         if not unable:
             _answered_for(connection, found)
             relieve(connection, link.event_id)

@@ -1,31 +1,29 @@
-"""Who is where: importing recipients, and finding those in a set of cells."""
+"""Who is where: reading tables of recipients, and finding those in a set of cells."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, select
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import Frame, to_wgs84
-from jinghu.grid.spec import CELL_OUTSIDE, GridSpec
 from jinghu.warnings.levels import Role
+from jinghu.warnings.phones import holds_number, parse_phone, without_numbers
+from jinghu.warnings.roster_files import COLUMNS, PHONE, Row, read_rows
 from jinghu.warnings.tables import recipient
 
-COLUMNS = ("person", "name", "role", "unit_code", "unit_name", "lon", "lat")
 _LONGEST = {"person": 64, "name": 64, "role": 24, "unit_code": 16, "unit_name": 64}
-_MAX_BYTES = 256 * 2**20
+_ROLES = {role.value: role for role in Role} | {role.zh: role for role in Role}
 _BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A responsible person and their place, WGS-84."""
+    """A responsible person and their place, WGS-84.
+
+    ``phone`` is E.164, empty where there is none, and None where nothing is said about it.
+    """
 
     person: str
     name: str
@@ -34,154 +32,107 @@ class Recipient:
     unit_name: str
     lon: float
     lat: float
+    phone: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import took, and every row it refused with the cause."""
+class BadRow:
+    """A row that was refused; ``person`` where it names one. No number is repeated in it."""
 
-    imported: int
-    bad: tuple[str, ...]
+    place: str
+    cause: str
+    person: str = ""
+
+    def __str__(self) -> str:
+        """As a report shows it."""
+        return f"{self.place}: {self.cause}"
 
 
 @dataclass(frozen=True, slots=True)
-class AudienceIndex:
-    """Recipients by cell in compressed rows: cell c has ``rows[start[c]:start[c + 1]]``."""
+class Roster:
+    """The people of a table, and what was refused of it.
 
-    start: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    ``places`` says where somebody stands in the file; it has nobody where there is no file.
+    """
 
-    @staticmethod
-    def build(cell_ids: NDArray[np.int64], n_cells: int) -> "AudienceIndex":
-        """Index recipients by their cells; those outside the grid are in none."""
-        rows = np.argsort(cell_ids, kind="stable")
-        rows = rows[cell_ids[rows] != CELL_OUTSIDE]
-        start = np.searchsorted(cell_ids[rows], np.arange(n_cells + 1))
-        return AudienceIndex(start.astype(np.int64), rows.astype(np.int64))
-
-    def match(self, cells: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the recipients in any of the cells, ascending."""
-        wanted = np.unique(np.asarray(cells, np.int64))
-        lengths = self.start[wanted + 1] - self.start[wanted]
-        first = np.repeat(self.start[wanted] - np.cumsum(lengths) + lengths, lengths)
-        return np.sort(self.rows[first + np.arange(lengths.sum())])
+    people: tuple[Recipient, ...]
+    bad: tuple[BadRow, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_recipients(path: Path, frame: Frame) -> tuple[list[Recipient], list[str]]:
-    """Read recipients from CSV with the columns `COLUMNS`.
+def read_roster(path: Path, frame: Frame) -> Roster:
+    """Read recipients from CSV, XLSX or GeoJSON with the columns `COLUMNS`.
 
-    Returns the good rows, in WGS-84, and a line for every bad one.
+    Heads and roles may be written in Chinese. A column ``phone`` need not be there.
+
+    Returns the good rows, in WGS-84, and every bad one with its place and cause.
 
     Raises
     ------
     DataError
         Where the file is not such a table.
     """
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(path, f"larger than {_MAX_BYTES // 2**20} MiB")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(path, error.strerror or str(error)) from None
-    except UnicodeDecodeError:
-        raise DataError(path, "not a UTF-8 text file") from None
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if missing := set(COLUMNS) - set(rows.fieldnames or ()):
-        raise DataError(path, f"columns {sorted(missing)} are missing")
     good: dict[str, Recipient] = {}
-    bad: list[str] = []
-    try:
-        for row in rows:
-            try:
-                found = _parse(row)
-                if found.person in good:
-                    raise ValueError(f"person {found.person} stands twice")
-            except ValueError as error:
-                bad.append(f"line {rows.line_num}: {error}")
-                continue
-            good[found.person] = found
-    except csv.Error as error:
-        raise DataError(path, f"line {rows.line_num}: {error}") from None
-    return _in_wgs84(list(good.values()), frame), bad
+    places: dict[str, str] = {}
+    bad: list[BadRow] = []
+    for row in read_rows(path):
+        try:
+            found = _parse(row)
+            if found.person in good:
+                raise ValueError(f"person {found.person} stands twice")
+        except ValueError as error:
+            person = without_numbers(row.values.get("person", ""))
+            bad.append(BadRow(row.place, without_numbers(str(error)), person))
+            continue
+        good[found.person] = found
+        places[found.person] = row.place
+    if not good and not bad:
+        raise DataError(path, "there is nobody in it")
+    return Roster(tuple(_in_wgs84(list(good.values()), frame)), tuple(bad), places)
 
 
-def _parse(row: dict[str, str | None]) -> Recipient:
+def _parse(row: Row) -> Recipient:
     """One row, its position still in the file's frame."""
-    values = {name: (row[name] or "").strip() for name in COLUMNS}
+    values = {name: " ".join(row.values.get(name, "").split()) for name in COLUMNS}
     for name, longest in _LONGEST.items():
         if not values[name]:
             raise ValueError(f"{name} is empty")
         if len(values[name]) > longest:
             raise ValueError(f"{name} is longer than {longest} characters")
+        if not values[name].isprintable():
+            raise ValueError(f"{name} has control characters")
+        if holds_number(values[name]):
+            raise ValueError(f"{name} holds a phone number, which is only kept encrypted")
     try:
         lon, lat = float(values["lon"]), float(values["lat"])
     except ValueError:
         raise ValueError(f"position {values['lat']!r}, {values['lon']!r} is no number") from None
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise ValueError(f"position {lat}, {lon} is not on Earth")
-    try:
-        role = Role(values["role"])
-    except ValueError:
+    role = _ROLES.get(values["role"])
+    if role is None:
         known = ", ".join(r.value for r in Role)
-        raise ValueError(f"role {values['role']!r} is none of {known}") from None
+        raise ValueError(f"role {values['role']!r} is none of {known}")
     unit = (values["unit_code"], values["unit_name"])
-    return Recipient(values["person"], values["name"], role, *unit, lon, lat)
+    return Recipient(values["person"], values["name"], role, *unit, lon, lat, _phone(row))
 
 
-def _in_wgs84(people: list[Recipient], frame: Frame) -> list[Recipient]:
+def _phone(row: Row) -> str | None:
+    text = row.values.get(PHONE)
+    return parse_phone(text) if text else text
+
+
+def _in_wgs84(people: Sequence[Recipient], frame: Frame) -> list[Recipient]:
     lon, lat = to_wgs84([p.lon for p in people], [p.lat for p in people], frame)
     return [
         replace(p, lon=float(x), lat=float(y)) for p, x, y in zip(people, lon, lat, strict=True)
     ]
 
 
-def store_recipients(
-    engine: Engine, recipients: Sequence[Recipient], spec: GridSpec
-) -> ImportReport:
-    """Write recipients with their cells; known persons are updated, people outside are refused."""
-    cells = spec.cell_of_lonlat([r.lon for r in recipients], [r.lat for r in recipients])
-    rows: list[dict[str, object]] = []
-    bad: list[str] = []
-    for person, cell in zip(recipients, cells, strict=True):
-        if cell == CELL_OUTSIDE:
-            bad.append(f"person {person.person}: {person.lat}, {person.lon} is outside the grid")
-            continue
-        rows.append(
-            {
-                "person": person.person,
-                "name": person.name,
-                "role": person.role.value,
-                "unit_code": person.unit_code,
-                "unit_name": person.unit_name,
-                "lon": person.lon,
-                "lat": person.lat,
-                "cell_id": int(cell),
-            }
-        )
-    with engine.begin() as connection:
-        for at in range(0, len(rows), _BATCH):
-            _upsert(connection, rows[at : at + _BATCH])
-    return ImportReport(len(rows), tuple(bad))
-
-
-def _upsert(connection: Connection, rows: list[dict[str, object]]) -> None:
-    if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(recipient)
-        changed = {c: statement.excluded[c] for c in rows[0] if c != "person"}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["person"], set_=changed), rows
-        )
-    else:
-        lite = sqlite.insert(recipient)
-        changed = {c: lite.excluded[c] for c in rows[0] if c != "person"}
-        connection.execute(
-            lite.on_conflict_do_update(index_elements=["person"], set_=changed), rows
-        )
-
-
 def count_recipients(connection: Connection) -> int:
-    """Number of recipients in the database."""
-    return int(connection.execute(select(func.count()).select_from(recipient)).scalar_one())
+    """Number of recipients in the database; who was removed does not count."""
+    query = select(func.count()).select_from(recipient).where(recipient.c.removed_at.is_(None))
+    return int(connection.execute(query).scalar_one())
 
 
 def match(connection: Connection, cells: Iterable[int]) -> list[int]:

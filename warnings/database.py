@@ -88,12 +88,16 @@ def _shown(url: str) -> str:
 
 
 def connect(url: str) -> Engine:
-    """Return an engine without touching the database."""
+    """Return an engine without touching the database.
+
+    Its errors name no parameters: those are names and notes of people, which belong in no log.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     throwaway = parsed.query.get("synchronous") == "off"
-    engine = create_engine(parsed.difference_update_query(["synchronous"]), pool_pre_ping=True)
+    url_of_file = parsed.difference_update_query(["synchronous"])
+    engine = create_engine(url_of_file, pool_pre_ping=True, hide_parameters=True)
     event.listen(engine, "connect", partial(_configure_sqlite, "OFF" if throwaway else "FULL"))
     event.listen(engine, "begin", _begin_immediate)
     return engine
@@ -163,16 +167,38 @@ def record_all(connection: Connection, at: datetime, entries: Sequence[Entry]) -
     connection.execute(_APPEND, rows)
 
 
-def verify_audit(engine: Engine) -> int | None:
-    """Return the first sequence number at which the chain is broken, None where it is whole."""
+@dataclass(frozen=True, slots=True)
+class AuditLink:
+    """One entry as the chain holds it.
+
+    ``genuine``: its digest is that of what it says; ``follows``: it names the digest before it.
+    """
+
+    seq: int
+    digest: str
+    genuine: bool
+    follows: bool
+
+
+def walk_audit(connection: Connection) -> Iterator[AuditLink]:
+    """Yield all entries of the audit in their order, each held against its digest."""
     previous = _GENESIS
+    query = select(audit).order_by(audit.c.seq).execution_options(yield_per=5000)
+    for found in connection.execute(query):
+        row = {k: getattr(found, k) for k in ("at", "actor", "action", "subject", "detail")}
+        genuine = found.hash == _digest(found.prev_hash, row)
+        yield AuditLink(int(found.seq), found.hash, genuine, found.prev_hash == previous)
+        previous = found.hash
+
+
+def verify_audit(engine: Engine) -> int | None:
+    """Return the first sequence number at which the chain is broken, None where it is whole.
+
+    What was cut off its end is seen by `jinghu.warnings.audit`, which has the anchors.
+    """
     with reading(engine) as connection:
-        for found in connection.execute(select(audit).order_by(audit.c.seq)):
-            row = {k: getattr(found, k) for k in ("at", "actor", "action", "subject", "detail")}
-            if found.prev_hash != previous or found.hash != _digest(previous, row):
-                return int(found.seq)
-            previous = found.hash
-    return None
+        broken = (k.seq for k in walk_audit(connection) if not (k.genuine and k.follows))
+        return next(broken, None)
 
 
 def _digest(previous: str, row: Mapping[str, str]) -> str:

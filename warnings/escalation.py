@@ -147,11 +147,12 @@ def _ladder(
     people = (
         select(recipient.c.recipient_id, recipient.c.role, recipient.c.unit_code)
         .where(
+            recipient.c.removed_at.is_(None),
             or_(
                 recipient.c.role.in_(high),
                 recipient.c.role.in_(low)
                 & func.substr(recipient.c.unit_code, 1, Tier.TOWN.digits).in_(towns),
-            )
+            ),
         )
         .order_by(recipient.c.recipient_id.desc())  # of several in a unit the first stays
     )

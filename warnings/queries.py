@@ -1,5 +1,6 @@
 """What the service reads from the warnings database."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,16 @@ def version(connection: Connection, now: str) -> str:
         select(func.count()).select_from(alert).where(*_active(now)),
     )
     return "-".join(str(connection.execute(part).scalar() or 0) for part in parts)
+
+
+def list_audit(connection: Connection, after: int, limit: int) -> list[dict[str, Any]]:
+    """Return entries of the audit in their order, from the one after ``after`` on."""
+    query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
+    names = ("seq", "at", "actor", "action", "subject", "hash")
+    return [
+        {name: getattr(row, name) for name in names} | {"detail": json.loads(row.detail)}
+        for row in connection.execute(query)
+    ]
 
 
 def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[str, Any]:

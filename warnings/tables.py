@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -43,6 +44,10 @@ recipient = Table(
     Column("lon", Float, nullable=False),
     Column("lat", Float, nullable=False),
     Column("cell_id", Integer, nullable=False, index=True),
+    Column("removed_at", String(20)),
+    Column("phone_key", String(16)),
+    Column("phone_index", LargeBinary(32), index=True),
+    Column("phone_cipher", LargeBinary),
 )
 
 # The subject is the gauge or reservoir that an event is about, empty where it is a county's rain.
@@ -256,4 +261,20 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# Of a key only its first characters and its SHA-256 are kept.
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", Integer, primary_key=True),
+    Column("prefix", String(24), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", String(40), nullable=False),
+    Column("scope", String(12), nullable=False),
+    Column("unit", String(16), nullable=False),
+    Column("purpose", String(10), nullable=False),
+    Column("created_at", String(20), nullable=False),
+    Column("expires_at", String(20)),
+    Column("revoked_at", String(20)),
 )

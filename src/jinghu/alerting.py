@@ -3,31 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from jinghu.auditing import anchor_cycle
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
-from jinghu.grid.frames import parse_frame
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name
+from jinghu.people import ensure_audience
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
-from jinghu.warnings.audience import (
-    ImportReport,
-    count_recipients,
-    read_recipients,
-    store_recipients,
-)
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import DeliverySummary, deliver, outbox_counts
 from jinghu.warnings.escalation import escalate, follow_up_counts
-from jinghu.warnings.generate import generate_recipients
 from jinghu.warnings.ledger import Office, Summary, process, second_pass
 from jinghu.warnings.levels import Level
 from jinghu.warnings.purposes import Purpose, fits
@@ -167,7 +159,7 @@ def warn(
     try:
         engine = open_database(settings.warnings.database)
         try:
-            ensure_audience(engine, units, settings, log)
+            ensure_audience(engine, units, settings, now, log)
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
             water = [] if second else water_findings(levels, flows, units, office.spec, log)
@@ -178,6 +170,7 @@ def warn(
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)
+            anchor_cycle(engine, settings, now, log)
         finally:
             engine.dispose()
     except SQLAlchemyError as error:
@@ -259,59 +252,3 @@ def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> 
         answer_within=load_rules(settings.warnings.rules).answer_within,
         agency=settings.warnings.agency,
     )
-
-
-def ensure_audience(engine: Engine, units: Units, settings: Settings, log: StageLog) -> None:
-    """Import or generate the recipients where there are none yet; name it where there are none.
-
-    Raises
-    ------
-    ConfigError
-        Where the frame of the file's coordinates is not declared.
-    """
-    audience, spec = settings.warnings.audience, settings.grid.product()
-    with reading(engine) as connection:
-        if count_recipients(connection):
-            return
-    if audience.file is not None:
-        report = import_file(engine, audience.file, audience.frame, settings)
-        if report.bad:
-            log.degrade(
-                f"{audience.file.name}: {len(report.bad)} recipients refused, first {report.bad[0]}"
-            )
-    elif audience.generated:
-        if settings.warnings.status == "Actual":
-            log.degrade("recipients are generated: nobody in the audience exists")
-        people = generate_recipients(units, spec, audience.generated, audience.seed)
-        store_recipients(engine, people, spec)
-    else:
-        log.degrade("no audience is configured: alerts are issued, nobody is told")
-
-
-def import_recipients(file: Path, crs: str, settings: Settings) -> ImportReport:
-    """Import recipients from CSV into the warnings database.
-
-    Raises
-    ------
-    ConfigError
-        Where the frame of the coordinates is not declared.
-    DataError
-        Where the file is not a table of recipients.
-    StoreError
-        Where the database cannot be opened or written.
-    """
-    parse_frame(crs, str(file))
-    engine = open_database(settings.warnings.database)
-    try:
-        return import_file(engine, file, crs, settings)
-    except SQLAlchemyError as error:
-        raise StoreError(f"warnings database: {one_line(error)}") from None
-    finally:
-        engine.dispose()
-
-
-def import_file(engine: Engine, file: Path, crs: str, settings: Settings) -> ImportReport:
-    """Import recipients into an open database; rows that are refused are in the report."""
-    people, bad = read_recipients(file, parse_frame(crs, str(file)))
-    stored = store_recipients(engine, people, settings.grid.product())
-    return ImportReport(stored.imported, (*bad, *stored.bad))

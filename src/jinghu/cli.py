@@ -7,12 +7,15 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from jinghu.cli_audit import audit_app
 from jinghu.cli_drill import drill_app
 from jinghu.cli_hold import hold_app
+from jinghu.cli_keys import keys_app
 from jinghu.cli_nowcast import composite, nowcast
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
+from jinghu.cli_people import audience_app
 from jinghu.cli_rules import rules_app
 from jinghu.cli_verify import verify
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
@@ -25,11 +28,12 @@ app = typer.Typer(
     add_completion=False,
 )
 cap_app = typer.Typer(help="CAP 1.2 alerts.", no_args_is_help=True)
-audience_app = typer.Typer(help="Recipients.", no_args_is_help=True)
 clutter_app = typer.Typer(help="Maps of the ground's echo.", no_args_is_help=True)
 app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
+app.add_typer(audit_app, name="audit")
+app.add_typer(keys_app, name="keys")
 app.add_typer(drill_app, name="drill")
 app.add_typer(rules_app, name="rules")
 app.add_typer(hold_app, name="hold")
@@ -302,38 +306,6 @@ def clutter_learn(
         typer.echo(f"{refused['file']}: left out: {refused['cause']}")
 
 
-@audience_app.command("import")
-def audience_import(
-    file: Annotated[Path, typer.Argument(help="CSV of recipients.")],
-    crs: Annotated[str, typer.Option(help="WGS-84, CGCS2000 or GCJ-02.")],
-    config: ConfigOption,
-) -> None:
-    """Import recipients; bad rows are listed."""
-    from jinghu.configs.settings import load
-    from jinghu.warning_commands import import_audience
-
-    import_audience(file, crs, load(config), _console())
-
-
-@audience_app.command("match")
-def audience_match(
-    alert: Annotated[str, typer.Option(help="Identifier of the alert.")],
-    config: ConfigOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Count the recipients in the cells of an alert, by role and level."""
-    from jinghu.configs.settings import load
-    from jinghu.warning_commands import match_audience
-
-    found = match_audience(alert, load(config))
-    if as_json:
-        _emit(found)
-        return
-    typer.echo(f"{found['alert']}: {found['recipients']} recipients in {found['cells']} cells")
-    for name, n in (found["roles"] | found["levels"]).items():
-        typer.echo(f"  {name}: {n}")
-
-
 def _later(name: str, what: str) -> None:
     """Name a command of the contract that this version does not have yet."""
     options = {"ignore_unknown_options": True}  # those of the contract
@@ -346,7 +318,5 @@ def _later(name: str, what: str) -> None:
 for _name, _what in (
     ("run", "the service that runs cycles on schedule; use a systemd timer with jinghu cycle"),
     ("backfill", "replaying an archive"),
-    ("keys", "API keys"),
-    ("audit", "checking the audit chain"),
 ):
     _later(_name, _what)

@@ -11,12 +11,15 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from jinghu.auditing import anchors_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.grid.frames import parse_frame
 from jinghu.grid.store import Store
+from jinghu.people import phone_keys_of
 from jinghu.radar.sites import load_sites
-from jinghu.warnings.database import connect, verify_audit
+from jinghu.warnings.audit import read_anchors, verify
+from jinghu.warnings.database import connect, reading
 from jinghu.warnings.rules import load_rules
 from jinghu.warnings.water_rules import load_water_rules
 
@@ -45,7 +48,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         ("boundaries", partial(_file, settings.city.boundaries)),
         ("rules", lambda: f"version {load_rules(settings.warnings.rules).version}"),
         ("store", partial(_store, settings.store)),
-        ("database", partial(_database, settings.warnings.database)),
+        ("database", partial(_database, settings)),
         ("disk", partial(_disk, settings.store)),
         ("clock", partial(_clock, now)),
         ("dependencies", _dependencies),
@@ -60,6 +63,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     if settings.inputs.profiles:
         frame = partial(parse_frame, settings.inputs.profile_frame, "inputs.profile_frame")
         checks.append(("profile frame", frame))
+    if settings.warnings.phone_keys_file or settings.warnings.phone_keys.get_secret_value():
+        checks.append(("phone keys", partial(_phone_keys, settings)))
     return [_look(what, check) for what, check in checks]
 
 
@@ -97,18 +102,31 @@ def _store(root: Path) -> str:
     return f"{root}: newest {latest.cycle}/{latest.name}, checksums right"
 
 
-def _database(url: str) -> str:
+def _database(settings: Settings) -> str:
+    url = settings.warnings.database
     parsed = make_url(url)
     shown = parsed.render_as_string()
     if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
         return f"{shown}: made by the first cycle"
+    engine = connect(url)
     try:
-        broken = verify_audit(connect(url))
+        with reading(engine) as connection:
+            found = verify(connection, read_anchors(anchors_of(settings)))
     except SQLAlchemyError as error:
         raise OSError(f"{shown}: {str(error).splitlines()[0]}") from None
-    if broken is not None:
-        raise OSError(f"{shown}: the audit chain is broken at entry {broken}")
+    finally:
+        engine.dispose()
+    if found.broken is not None:
+        entry = f"entry {found.broken.seq} {found.broken.cause}"
+        raise OSError(f"{shown}: the audit chain is broken: {entry}")
     return f"{shown}: the audit chain is whole"
+
+
+def _phone_keys(settings: Settings) -> str:
+    keys, path = phone_keys_of(settings), settings.warnings.phone_keys_file
+    if path is not None and path.stat().st_mode & 0o077:
+        raise OSError(f"{path}: others can read the keys: chmod 600")
+    return f"{len(keys.keys) if keys else 0} keys"
 
 
 def _dependencies() -> str:

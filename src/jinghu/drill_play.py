@@ -26,13 +26,14 @@ from jinghu.drill_script import DrillScript
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
 from jinghu.simulated_public import Public
-from jinghu.warnings.audience import COLUMNS, Recipient
+from jinghu.warnings.audience import Recipient
 from jinghu.warnings.database import THROWAWAY
+from jinghu.warnings.roster_files import COLUMNS
 
 STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
-_PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill")
+_PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill", "audit-anchors")
 _INCOMING = ("radar", "stations", "rivers", "profiles")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,16 +28,6 @@ def validate_cap(files: Sequence[Path]) -> Iterator[tuple[Path, list[dict[str, s
         except OSError as error:
             raise DataError(file, error.strerror or str(error)) from None
         yield file, [{"rule": p.rule, "place": p.place, "message": p.message} for p in found]
-
-
-def import_audience(file: Path, crs: str, settings: Settings, console: Console) -> None:
-    """Import recipients from CSV into the warnings database."""
-    from jinghu.alerting import import_recipients
-
-    report = import_recipients(file, crs, settings)
-    console.print(f"{report.imported} imported, {len(report.bad)} refused", highlight=False)
-    for line in report.bad[:20]:
-        console.print(f"  {line}", highlight=False, markup=False)
 
 
 def export_cap(identifier: str, settings: Settings, *, national: bool = False) -> bytes:

@@ -16,10 +16,12 @@ from jinghu.grid.fields import State, attrs
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, isoformat, to_numpy
 from jinghu.publish import WINDOWS_H, Products, write_products
-from jinghu.warnings.audience import Recipient, store_recipients
+from jinghu.warnings.audience import Recipient, Roster
 from jinghu.warnings.database import open_database
+from jinghu.warnings.keys import NewKey, Scope, create_key
 from jinghu.warnings.ledger import Office, process
 from jinghu.warnings.levels import Role
+from jinghu.warnings.reconcile import apply_import, plan_import
 from jinghu.warnings.rules import evaluate, load_rules
 from jinghu.warnings.units import load_units
 
@@ -284,7 +286,9 @@ def warn_people(settings: Settings, coarse: xr.Dataset, time: datetime) -> None:
         lon, lat = spec.to_lonlat(spec.x[col], spec.y[row])
         place = (f"T-{number}", f"测试员{number}", Role.GRID_OFFICER, "330683001", "测试村")
         people.append(Recipient(*place, float(lon), float(lat)))
-    store_recipients(engine, people, spec)
+    with engine.begin() as connection:
+        plan = plan_import(connection, Roster(tuple(people)), spec)
+        apply_import(connection, plan, "test", "test", time)
     levels = evaluate(load_rules(settings.warnings.rules), coarse)
     levels["known"] = (("y", "x"), np.ones(spec.shape, bool))
     office = Office(spec, units, "绍兴市", "Shaoxing", "jinghu@test.example", "Test", ("webhook",))
@@ -299,6 +303,15 @@ def site(tmp_path_factory) -> Site:
     publish_cycle(settings, TIME - STEP, with_flows=False)
     warn_people(settings, publish_cycle(settings, TIME), TIME)
     return Site(settings, TIME + timedelta(minutes=5))
+
+
+def key_for(settings: Settings, scope: Scope, unit: str = "", **how) -> dict[str, str]:
+    """Headers of a new key."""
+    engine = open_database(settings.warnings.database)
+    with engine.begin() as connection:
+        _, token = create_key(connection, NewKey("test", scope, unit, **how), "test", TIME)
+    engine.dispose()
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

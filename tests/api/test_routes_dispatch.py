@@ -2,9 +2,11 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from tests.api.conftest import key_for
 
 from jinghu.api.dispatch_schemas import DispatchAnswer
 from jinghu.grid.errors import ConfigError, DataError
+from jinghu.warnings.keys import Scope
 
 ASKED = {
     "schedules": [
@@ -28,6 +30,12 @@ def answer(request):
         degradations=[],
         seconds=0.1,
     )
+
+
+@pytest.fixture
+def client(site):
+    with site.client(headers=key_for(site.settings, Scope.WATER)) as found:
+        yield found
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_frame_is_declared_and_converted(client, site):
     params = {"lon": float(lon), "lat": float(lat), "frame": "GCJ-02"}
     mine = client.get("/api/v1/point", params=place).json()
     assert client.get("/api/v1/point", params=params).json()["cell_id"] == mine["cell_id"]
-    params["frame"] = "BD-09"
+    params["frame"] = "Xian80"
     assert client.get("/api/v1/point", params=params).status_code == 422
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jinghu.grid.errors import ConfigError
-from jinghu.grid.frames import Frame, parse_frame, to_gcj02, to_wgs84
+from jinghu.grid.frames import Frame, parse_frame, to_bd09, to_gcj02, to_wgs84
 
 # WGS-84 and GCJ-02 (lon, lat) of Shanghai, Shenzhen and Beijing as the open converter
 # eviltransform publishes them with its tests.
@@ -19,6 +19,23 @@ def metres(lon, lat, other_lon, other_lat):
     dy = (lat - other_lat) * 111_320.0
     dx = (lon - other_lon) * 111_320.0 * np.cos(np.deg2rad(lat))
     return float(np.hypot(dx, dy))
+
+
+# GCJ-02 and BD-09 of Beijing as the open converter coordtransform publishes them.
+BAIDU = ((116.404, 39.915), (116.41036949371029, 39.92133699351021))
+
+
+@pytest.mark.parametrize(("wgs", "gcj"), PUBLISHED)
+def test_published_pairs_come_back_to_a_tenth_of_a_millimetre(wgs, gcj):
+    back = to_wgs84(gcj[0], gcj[1], Frame.GCJ02)
+    assert metres(*back, *wgs) < 1e-4
+
+
+def test_a_published_pair_of_baidu():
+    (gcj_lon, gcj_lat), (bd_lon, bd_lat) = BAIDU
+    wgs = to_wgs84(gcj_lon, gcj_lat, Frame.GCJ02)
+    np.testing.assert_allclose(to_bd09(*wgs), (bd_lon, bd_lat), rtol=0, atol=1e-11)
+    assert metres(*to_wgs84(bd_lon, bd_lat, Frame.BD09), *wgs) < 1e-4
 
 
 @pytest.mark.parametrize(("wgs", "gcj"), PUBLISHED)
@@ -63,6 +80,7 @@ def test_nothing_is_shifted_outside_china(place):
         ("cgcs2000", Frame.CGCS2000),
         ("EPSG:4490", Frame.CGCS2000),
         ("gcj_02", Frame.GCJ02),
+        ("bd09", Frame.BD09),
     ],
 )
 def test_names_of_frames(text, frame):
@@ -76,5 +94,5 @@ def test_undeclared_frames_are_refused(text):
 
 
 def test_unknown_frames_are_refused():
-    with pytest.raises(ConfigError, match=r"x\.csv: unknown coordinate frame 'BD-09'"):
-        parse_frame("BD-09", "x.csv")
+    with pytest.raises(ConfigError, match=r"x\.csv: unknown coordinate frame 'Xian80'"):
+        parse_frame("Xian80", "x.csv")

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010_1_holds"
-down_revision = "0010_what_an_event_is_about"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
