@@ -42,6 +42,8 @@ class Ready(_Model):
     cycle: str | None = Field(description="newest cycle")
     cycle_age_s: float | None = Field(description="time since its analysis time")
     causes: list[str]
+    dead_letters: int | None = Field(description="messages given up; null: cannot be told")
+    disabled_channels: list[str] = Field(description="channels whose receiver is gone")
 
 
 class CycleEntry(_Model):

@@ -19,7 +19,9 @@ from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.lifecycle import CellState, Found, LifeParams, Plan, Standing, plan_event
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.purposes import Purpose, register_channels
+from jinghu.warnings.quiet import Quiet
 from jinghu.warnings.relief import relieve, stand_down
+from jinghu.warnings.routes import Route, each_alone, register_routes
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
 from jinghu.warnings.units import County, Units
 from jinghu.warnings.waiting import AnswerWithin
@@ -39,6 +41,8 @@ class Office:
     life: LifeParams = field(default_factory=LifeParams)
     drills: frozenset[str] = frozenset()
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+    routes: tuple[Route, ...] = ()
+    quiet: Quiet | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +97,8 @@ def process(
         if done is not None:
             return Summary(**(json.loads(done) | {"repeated": True}))
         register_channels(connection, _declared(office))
+        routes = office.routes or each_alone(office.channels)
+        register_routes(connection, office.status, routes)
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
         summary = Summary(candidates=int((found.level > 0)[office.units.cell_county >= 0].sum()))
         if newest is not None and newest > name:
@@ -177,6 +183,7 @@ class _Work:
             self.office.channels,
             self.now,
             self.office.answer_within,
+            self.office.quiet,
         )
         relieve(self.connection, event_id)
         if plan.action is Action.CANCEL:

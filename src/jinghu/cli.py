@@ -9,6 +9,7 @@ import typer
 
 from jinghu.cli_drill import drill_app
 from jinghu.cli_nowcast import composite, nowcast
+from jinghu.cli_outbox import deliver, outbox_app
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
@@ -29,8 +30,10 @@ app.add_typer(cap_app, name="cap")
 app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(drill_app, name="drill")
+app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
+app.command()(deliver)
 app.command()(verify)
 
 
