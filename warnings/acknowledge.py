@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, bindparam, make_url, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, make_url, or_, select, text, update
 
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
@@ -51,6 +51,13 @@ _ANSWERED_FOR = (
     )
     .values(status="RELIEVED", due_at=None, raised_at=None)
 )
+# Whoever answers has been told: what still waits to tell them the same is not handed over again.
+_HEARD = text("""
+    UPDATE outbox SET status = 'DROPPED', leased_until = NULL
+    WHERE recipient_id = :recipient AND status IN ('PENDING', 'LEASED')
+      AND level > 0 AND level <= :up_to
+      AND alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event)
+""")
 
 
 class Answer(StrEnum):
@@ -192,6 +199,8 @@ def answer(
                 "raised_at": found.raised_at if unable else None,
             },
         )
+        heard = {"recipient": link.recipient_id, "event": link.event_id, "up_to": found.level}
+        connection.execute(_HEARD, heard)
         subject = f"{link.event_id}/{link.recipient_id}"
         record(
             connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
