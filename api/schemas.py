@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jinghu.grid.scoreboard import ScoreRow
+from jinghu.warnings.below import CallOutcome
 
 
 class _Model(BaseModel):
@@ -297,6 +298,12 @@ class TaskAnswer(_Model):
     """Status of the task after the answer."""
 
     status: Literal["ACKNOWLEDGED", "HANDLED", "CANNOT_HANDLE", "CLOSED"]
+
+
+class CallRecorded(_Model):
+    """A telephone call was written down."""
+
+    outcome: CallOutcome
 
 
 class Outline(_Model):

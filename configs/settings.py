@@ -224,6 +224,7 @@ class WarningSettings(ChannelsSettings):
     """Rules, database, audience, delivery."""
 
     rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
+    duties: ConfigPath = CONFIGS / "rules" / "duties.yaml"
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
     status: Literal["Actual", "Exercise", "Test"] = "Actual"

@@ -20,6 +20,7 @@ from jinghu.warnings.database import record
 from jinghu.warnings.escalation import overdue_of, pass_on
 from jinghu.warnings.ladder import Reason
 from jinghu.warnings.relief import relieve
+from jinghu.warnings.reports import Report, add_report
 from jinghu.warnings.tables import task
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -167,8 +168,9 @@ def answer(
     note: str,
     now: datetime,
     within: AnswerWithin = _USUAL,
+    report: Report | None = None,
 ) -> str:
-    """Record an answer; returns the status of the task afterwards.
+    """Record an answer, and what was reported with it; returns the status of the task afterwards.
 
     A later answer replaces an earlier one; a task that has ended stays as it is. The answer and
     the end of its waiting time commit together, so that nobody who answered is called on again;
@@ -201,10 +203,12 @@ def answer(
         )
         heard = {"recipient": link.recipient_id, "event": link.event_id, "up_to": found.level}
         connection.execute(_HEARD, heard)
+        detail: dict[str, object] = {"note": note}
+        if report is not None and not report.empty:
+            add_report(connection, link.event_id, link.recipient_id, report, now)
+            detail |= {"photo": report.photo, "water_depth_cm": report.water_depth_cm}
         subject = f"{link.event_id}/{link.recipient_id}"
-        record(
-            connection, now, f"recipient {link.recipient_id}", said.value, subject, {"note": note}
-        )
+        record(connection, now, f"recipient {link.recipient_id}", said.value, subject, detail)
         if not unable:
             _answered_for(connection, found)
             relieve(connection, link.event_id)

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def _serve(pipe: Any) -> None:
             return web.Response(status=503)
         if fate < mood.busy + mood.slow:
             await asyncio.sleep(drawn.uniform(0.0, 0.1))
-        log.append((key, hashlib.sha256(body).hexdigest()))
+        said = json.loads(body)
+        said.pop("recipient")  # whom the roster says they are now: it is edited meanwhile
+        log.append((key, hashlib.sha256(json.dumps(said).encode()).hexdigest()))
         if fate > 1.0 - mood.late:
             assert request.transport is not None
             request.transport.close()
@@ -152,6 +155,10 @@ def _work(url: str, port: int, now: datetime, die_at: int) -> None:
     hook = Webhook("sms", f"http://127.0.0.1:{port}/in", SECRET, allow_private=True)
     deliver(engine, [hook], Links("https://jinghu.example", KEY), lambda: now, seconds=20.0)
     os._exit(0)
+
+
+def _same(now: datetime) -> datetime:
+    return now
 
 
 def _lock(path: str, seconds: float) -> None:
@@ -291,7 +298,7 @@ class Storm:
                 enable(connection, name, now)
         for _ in range(12):
             hook = Webhook("sms", f"http://127.0.0.1:{self.sink.port}/in", SECRET, True)
-            deliver(self.world.engine, [hook], self.world.links, lambda now=now: now)
+            deliver(self.world.engine, [hook], self.world.links, partial(_same, now))
             waiting = select(outbox.c.due_at, outbox.c.leased_until).where(
                 outbox.c.status.in_(("PENDING", "LEASED"))
             )
@@ -326,22 +333,27 @@ class Storm:
 
     def _everybody_knows(self, rows: list[Any], received: set[str]) -> None:
         """Who is in the area was told the level that stands, unless they answered or refused it."""
-        levels = {
-            r.recipient_id: r.level
-            for r in self.world.rows(select(told).where(told.c.channel == "sms"))
-        }
+        events = {r.alert_id: r.event_id for r in self.world.rows(select(alert))}
+        stands = self.world.rows(select(told).where(told.c.channel == "sms"))
         answered = {
-            r.recipient_id for r in self.world.rows(select(task)) if r.answered_at is not None
+            (r.event_id, r.recipient_id)
+            for r in self.world.rows(select(task))
+            if r.answered_at is not None
         }
-        for person, level in levels.items():
-            mine = [r for r in rows if r.recipient_id == person and r.kind == "WARNING"]
+        for row in stands:
+            who, level = (row.event_id, row.recipient_id), row.level
+            mine = [
+                r
+                for r in rows
+                if (events[r.alert_id], r.recipient_id) == who and r.kind == "WARNING"
+            ]
             heard = [r.level for r in mine if r.message_id in received]
-            if any(r.status == "DEAD" for r in mine) or person in answered:
+            if any(r.status == "DEAD" for r in mine) or who in answered:
                 continue
             if level and (not heard or heard[-1] != level):
-                self.report.wrong.append(f"recipient {person} stands at {level}, heard {heard}")
+                self.report.wrong.append(f"{who} stands at {level}, heard {heard}")
             if not level and heard and heard[-1] != 0:
-                self.report.wrong.append(f"recipient {person} was not told the end: {heard}")
+                self.report.wrong.append(f"{who} was not told the end: {heard}")
 
     def _answers_end_it(self) -> None:
         """Nothing that was acknowledged and stands so went up, or was told again, after that."""
@@ -353,7 +365,7 @@ class Storm:
             )
             if self.world.rows(up):
                 self.report.wrong.append(f"task {row.task_id} was answered and went up")
-            again = select(outbox).where(
+            again = self._of_event(row.event_id).where(
                 outbox.c.recipient_id == row.recipient_id,
                 outbox.c.kind == "WARNING",
                 outbox.c.level == row.level,
@@ -363,9 +375,13 @@ class Storm:
             if self.world.rows(again) and not self._came_back(row):
                 self.report.wrong.append(f"task {row.task_id} was answered and told again")
 
+    def _of_event(self, event_id: str) -> Any:
+        mine = select(alert.c.alert_id).where(alert.c.event_id == event_id)
+        return select(outbox).where(outbox.c.alert_id.in_(mine))
+
     def _came_back(self, row: Any) -> bool:
         """Whether another level was told in between: somebody who moved, or a level that fell."""
-        other = select(outbox).where(
+        other = self._of_event(row.event_id).where(
             outbox.c.recipient_id == row.recipient_id,
             outbox.c.level != row.level,
             outbox.c.created_at > row.answered_at,

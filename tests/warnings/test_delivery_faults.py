@@ -1,4 +1,4 @@
-"""Seeded runs under faults (`fault_run`): nothing is lost, and nobody who answered hears it again."""
+"""Seeded runs under faults (`fault_run`): nothing is lost, and answers end it."""
 
 from pathlib import Path
 
