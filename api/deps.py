@@ -24,6 +24,7 @@ from jinghu.grid.store import Part, Store
 from jinghu.grid.times import cycle_name, parse_cycle_name
 from jinghu.warnings.acknowledge import answer_key_path, load_answer_key
 from jinghu.warnings.database import open_database, reading
+from jinghu.warnings.duties import Duties, load_duties
 from jinghu.warnings.phone_keys import load_phone_keys
 from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.rules import RuleSet, load_rules
@@ -102,6 +103,11 @@ class Context:
     def rules(self) -> RuleSet:
         """Thresholds, for showing them."""
         return load_rules(self.settings.warnings.rules)
+
+    @cached_property
+    def duties(self) -> Duties:
+        """What responsible persons have to do."""
+        return load_duties(self.settings.warnings.duties)
 
     @cached_property
     def map(self) -> MapAnswer:

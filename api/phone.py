@@ -6,11 +6,13 @@ from html import escape
 from string import Template
 from typing import Any
 
+from jinghu.api.phone_below import Below, below_part
 from jinghu.grid.times import BEIJING, parse_time
 from jinghu.warnings.acknowledge import Answer
+from jinghu.warnings.duties import Duty
 from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Hazard, Level
-from jinghu.warnings.message import Silent
+from jinghu.warnings.reports import Report
 
 _PAGE = Template(
     """<!doctype html>
@@ -22,6 +24,7 @@ _PAGE = Template(
 <title>$title</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/phone.css">
+<script src="/static/phone.js" defer></script>
 </head>
 <body class="$level">
 $body
@@ -34,9 +37,7 @@ _ANSWERS = {
     Answer.HANDLED: ("已处置", "Handled"),
     Answer.CANNOT_HANDLE: ("无法处置", "Cannot handle"),
 }
-_SHOWN = 6  # names on a page
-_SILENT = "未答复 <small>no answer</small>"
-_UNABLE = "无法处置 <small>cannot handle it</small>"
+_NOBODY = Below()
 _STATUS = {
     "RELIEVED": ("下级已答复，无需您接手", "Answered below; nothing left for you"),
     "TOLD": ("请答复", "Please answer"),
@@ -54,7 +55,9 @@ def task_page(
     task: Mapping[str, Any],
     county: tuple[str, str],
     now: datetime,
-    silent: Sequence[Silent] = (),
+    below: Below = _NOBODY,
+    duties: Sequence[Duty] = (),
+    reports: Sequence[Report] = (),
 ) -> str:
     """Page of one task.
 
@@ -68,8 +71,12 @@ def task_page(
         Chinese and English name.
     now
         Tells whether the message has expired.
-    silent
-        Who below did not answer, where the task came from there.
+    below
+        Those below: counts, and who did not answer, where the task came from there.
+    duties
+        What the role has to do, and by when.
+    reports
+        What this person reported so far, the newest first.
     """
     level, hazard = Level[str(task["level"]).upper()], Hazard(task["hazard"])
     title = str(task["headline_zh"])
@@ -80,7 +87,8 @@ def task_page(
         f'<main><p class="level"><b>{escape(task["hazard_zh"])}{shown[0]}</b> {shown[1]}</p>',
         f"<h1>{escape(task['headline_zh'])}</h1>",
         f'<p class="en">{escape(task["headline_en"])}</p>',
-        "" if ended else _escalated(silent, str(task["status"])),
+        "" if ended else _duties(duties, now),
+        "" if ended else below_part(token, below, str(task["status"])),
         "<dl>",
         _row(
             "地点",
@@ -95,6 +103,7 @@ def task_page(
         "</dl>",
     ]
     parts.append(_ended() if ended else _form(token, str(task["note"]), str(task["status"])))
+    parts.append(_reports(token, reports))
     return _page(title, level.en, "".join(parts) + "</main>")
 
 
@@ -126,24 +135,21 @@ def _row(zh: str, en: str, text_zh: str, text_en: str) -> str:
     return f"<dt>{zh} <small>{en}</small></dt><dd>{escape(text_zh)} {english}</dd>"
 
 
-def _escalated(silent: Sequence[Silent], status: str) -> str:
-    """Who did not answer: by name the first ones, as many as a phone shows."""
-    if not silent:
+def _duties(duties: Sequence[Duty], now: datetime) -> str:
+    """What to do and until when; what is overdue says so."""
+    if not duties:
         return ""
-    n = len(silent)
     items = "".join(
-        f"<li><b>{escape(s.name)}</b> {escape(s.role.zh)}，{escape(s.place)}"
-        f" <span>{_UNABLE if s.unable else _SILENT}</span></li>"
-        for s in silent[:_SHOWN]
+        f"<li{' class=late' if d.until <= now else ''}><b>{_clock(d.until)}前</b> {escape(d.zh)}"
+        f'<span class="en">By {_clock(d.until)}: {escape(d.en)}</span></li>'
+        for d in duties
     )
-    rest = f"<li>还有{n - _SHOWN}人 <small>and {n - _SHOWN} more</small></li>" if n > _SHOWN else ""
-    zh, en = f"下级{n}人未处置", f"{n} below you did not act"
-    if status != Answer.HANDLED.value:
-        zh, en = f"{zh}，请您接手并电话核实", f"{en}: please take over and call them"
-    return (
-        f'<section class="escalated"><p><b>{zh}</b><span class="en">{en}</span></p>'
-        f"<ul>{items}{rest}</ul></section>"
-    )
+    title = "<h2>您的任务 <small>Your tasks</small></h2>"
+    return f'<section class="duties">{title}<ol>{items}</ol></section>'
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone(BEIJING):%H:%M}"
 
 
 def _form(token: str, note: str, status: str) -> str:
@@ -154,11 +160,48 @@ def _form(token: str, note: str, status: str) -> str:
         for answer, (zh, en) in _ANSWERS.items()
     )
     return (
-        f'<form method="post" action="/api/v1/tasks/{escape(token)}">'
-        f"<details{' open' if note else ''}><summary>备注 <small>Note</small></summary>"
-        '<textarea name="note" rows="3" maxlength="1000" aria-label="备注 Note">'
-        f'{escape(note)}</textarea></details><div class="buttons">{buttons}</div></form>'
+        f'<form method="post" action="/api/v1/tasks/{escape(token)}"'
+        ' enctype="multipart/form-data">'
+        f"<details{' open' if note else ''}><summary>现场反馈 <small>Report</small></summary>"
+        '<label>情况说明 <small>Note</small><textarea name="note" rows="3" maxlength="1000">'
+        f"{escape(note)}</textarea></label>"
+        '<label>积水深度（厘米） <small>Depth of water, cm</small><input name="water_depth_cm"'
+        ' type="number" inputmode="numeric" min="0" max="2000"></label>'
+        '<label>已转移人数 <small>People moved</small><input name="people_moved" type="number"'
+        ' inputmode="numeric" min="0" max="100000"></label>'
+        '<label>照片 <small>Photo, JPEG or PNG, to 8 MB</small><input name="photo" type="file"'
+        ' accept="image/jpeg,image/png" capture="environment"></label>'
+        '<p class="place" hidden><button type="button">附上当前位置 <small>Add where I am</small>'
+        '</button> <output></output></p><input type="hidden" name="lon">'
+        '<input type="hidden" name="lat"></details>'
+        f'<div class="buttons">{buttons}</div></form>'
     )
+
+
+def _reports(token: str, reports: Sequence[Report]) -> str:
+    """What was reported so far."""
+    if not reports:
+        return ""
+    items = "".join(f"<li>{_report(token, report)}</li>" for report in reports)
+    return (
+        '<section class="reports"><h2>已反馈 <small>Reported</small></h2>'
+        f"<ul>{items}</ul></section>"
+    )
+
+
+def _report(token: str, report: Report) -> str:
+    parts = [f"<b>{_ANSWERS[Answer(report.answer)][0]}</b> {escape(report.note)}"]
+    if report.water_depth_cm is not None:
+        parts.append(
+            f"积水{report.water_depth_cm}厘米 <small>water {report.water_depth_cm} cm</small>"
+        )
+    if report.people_moved is not None:
+        parts.append(f"转移{report.people_moved}人 <small>{report.people_moved} moved</small>")
+    if report.lon is not None and report.lat is not None:
+        parts.append(f"<small>{report.lat:.5f}, {report.lon:.5f}</small>")
+    if report.photo:
+        parts.append(f'<img src="/t/{escape(token)}/photos/{report.photo}" alt="现场照片 Photo">')
+    return "<br>".join(parts)
 
 
 def _ended() -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.api.deps import Context, ContextDep, NowDep
@@ -12,7 +11,9 @@ from jinghu.api.schemas import Live, Ready
 from jinghu.grid.errors import JinghuError
 from jinghu.grid.times import isoformat, parse_cycle_name
 from jinghu.warnings.database import reading
+from jinghu.warnings.dead_letters import count_dead
 from jinghu.warnings.delivery import outbox_counts
+from jinghu.warnings.outbox import disabled_channels
 from jinghu.warnings.queries import active_counts
 
 router = APIRouter(tags=["health"])
@@ -36,15 +37,22 @@ def ready(context: ContextDep, now: NowDep, response: Response) -> Ready:
     name, age = _newest(context, now, causes)
     if name is None and not causes:
         causes.append("no cycle is published yet")
+    dead: int | None = None
+    disabled: dict[str, str] = {}
     try:
         with reading(context.engine) as connection:
-            connection.execute(text("SELECT 1"))
+            dead, disabled = count_dead(connection), disabled_channels(connection)
     except (JinghuError, SQLAlchemyError) as error:
         causes.append(f"warnings database: {_first_line(error)}")
     if causes:
         response.status_code = 503
     return Ready(
-        status="not ready" if causes else "ready", cycle=name, cycle_age_s=age, causes=causes
+        status="not ready" if causes else "ready",
+        cycle=name,
+        cycle_age_s=age,
+        causes=causes,
+        dead_letters=dead,
+        disabled_channels=sorted(disabled),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jinghu.grid.scoreboard import ScoreRow
+from jinghu.warnings.below import CallOutcome
 
 
 class _Model(BaseModel):
@@ -42,6 +43,8 @@ class Ready(_Model):
     cycle: str | None = Field(description="newest cycle")
     cycle_age_s: float | None = Field(description="time since its analysis time")
     causes: list[str]
+    dead_letters: int | None = Field(description="messages given up; null: cannot be told")
+    disabled_channels: list[str] = Field(description="channels whose receiver is gone")
 
 
 class CycleEntry(_Model):
@@ -329,6 +332,12 @@ class TaskAnswer(_Model):
     """Status of the task after the answer."""
 
     status: Literal["ACKNOWLEDGED", "HANDLED", "CANNOT_HANDLE", "CLOSED"]
+
+
+class CallRecorded(_Model):
+    """A telephone call was written down."""
+
+    outcome: CallOutcome
 
 
 class Outline(_Model):

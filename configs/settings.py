@@ -18,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from jinghu.configs.channels import ChannelsSettings, QuietSettings
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 
 CONFIGS = Path(__file__).resolve().parent
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|(\w+)(?::-([^}]*))?)\}")
 
 
 def _resolve(value: object) -> object:
@@ -232,21 +233,6 @@ class HydroSettings(_Frozen):
     )
 
 
-class WebhookSettings(_Frozen):
-    """One receiver of signed webhooks."""
-
-    name: str = Field(pattern=r"^[a-z0-9_-]{1,32}$")
-    url: str = Field(pattern=r"^https?://[^\s/]+")
-    secret: str = Field(
-        pattern=r"^whsec_[A-Za-z0-9+/]{22,}={0,2}( whsec_[A-Za-z0-9+/]{22,}={0,2})*$",
-        description="whsec_... (Standard Webhooks), usually from ${VARIABLE}; two while rotating",
-    )
-    allow_private: bool = Field(False, description="receiver on loopback or a private network")
-    purpose: Literal["production", "drill"] = Field(
-        "production", description="Exercise messages go to drill receivers alone, Actual never"
-    )
-
-
 class AudienceSettings(_Frozen):
     """Who is told: a file, or generated recipients for drills and hindcasts."""
 
@@ -256,7 +242,7 @@ class AudienceSettings(_Frozen):
     seed: int = 0
 
 
-class WarningSettings(_Frozen):
+class WarningSettings(ChannelsSettings):
     """Rules, database, audience, delivery."""
 
     rules: ConfigPath = CONFIGS / "rules" / "rainstorm.yaml"
@@ -264,6 +250,7 @@ class WarningSettings(_Frozen):
         CONFIGS / "rules" / "rivers.yaml",
         description="table of river and reservoir levels; nobody is warned of them where null",
     )
+    duties: ConfigPath = CONFIGS / "rules" / "duties.yaml"
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
     agency: str | None = Field(
@@ -290,14 +277,10 @@ class WarningSettings(_Frozen):
         None, description="folder of the audit's anchors; beside the database where absent"
     )
     audience: AudienceSettings = AudienceSettings()
-    webhooks: tuple[WebhookSettings, ...] = ()
-
-    @field_validator("webhooks")
-    @classmethod
-    def _names_differ(cls, found: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
-        if len({hook.name for hook in found}) < len(found):
-            raise ValueError("two webhooks have the same name")
-        return found
+    contacts: ConfigPath | None = Field(
+        None, description="CSV of person, phone, email for mail and SMS; read by us alone"
+    )
+    quiet: QuietSettings | None = QuietSettings()
 
     @model_validator(mode="after")
     def _keys_stand_in_one_place(self) -> "WarningSettings":
@@ -358,7 +341,9 @@ class Settings(_Frozen):
 
 
 def load(path: Path) -> Settings:
-    """Read settings from a YAML file; ``${VARIABLE:-default}`` is taken from the environment.
+    """Read settings from a YAML file; ``${VARIABLE:-default}`` is of the environment.
+
+    ``${file:PATH}`` is the text of a file: a secret that is neither here nor in the environment.
 
     Raises
     ------
@@ -394,7 +379,12 @@ def _expanded(value: object, path: Path) -> object:
 
 
 def _environment(match: re.Match[str], path: Path) -> str:
-    name, default = match.group(1), match.group(2)
+    file, name, default = match.groups()
+    if file is not None:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {file}: {error}") from None
     value = os.environ.get(name, default)
     if value is None:
         raise ConfigError(f"{path}: the environment variable {name} is not set")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, bindparam, make_url, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, make_url, or_, select, text, update
 
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
@@ -20,6 +20,7 @@ from jinghu.warnings.database import record
 from jinghu.warnings.escalation import overdue_of, pass_on
 from jinghu.warnings.ladder import Reason
 from jinghu.warnings.relief import relieve
+from jinghu.warnings.reports import Report, add_report
 from jinghu.warnings.tables import task
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -51,6 +52,13 @@ _ANSWERED_FOR = (
     )
     .values(status="RELIEVED", due_at=None, raised_at=None)
 )
+# Whoever answers has been told: what still waits to tell them the same is not handed over again.
+_HEARD = text("""
+    UPDATE outbox SET status = 'DROPPED', leased_until = NULL
+    WHERE recipient_id = :recipient AND status IN ('PENDING', 'LEASED')
+      AND level > 0 AND level <= :up_to
+      AND alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event)
+""")
 
 
 class Answer(StrEnum):
@@ -161,8 +169,9 @@ def answer(
     note: str,
     now: datetime,
     within: AnswerWithin = _USUAL,
+    report: Report | None = None,
 ) -> str:
-    """Record an answer; returns the status of the task afterwards.
+    """Record an answer, and what was reported with it; returns the status of the task afterwards.
 
     A later answer replaces an earlier one; a task that has ended stays as it is. The answer and
     the end of its waiting time commit together, so that nobody who answered is called on again;
@@ -193,9 +202,15 @@ def answer(
                 "raised_at": found.raised_at if unable else None,
             },
         )
+        heard = {"recipient": link.recipient_id, "event": link.event_id, "up_to": found.level}
+        connection.execute(_HEARD, heard)
+        detail: dict[str, object] = {"note": note}
+        if report is not None and not report.empty:
+            add_report(connection, link.event_id, link.recipient_id, report, now)
+            detail |= {"photo": report.photo, "water_depth_cm": report.water_depth_cm}
         subject = f"{link.event_id}/{link.recipient_id}"
         actor = link.by or f"recipient {link.recipient_id}"
-        record(connection, now, actor[:64], said.value, subject, {"note": note})
+        record(connection, now, actor[:64], said.value, subject, detail)
         if not unable:
             _answered_for(connection, found)
             relieve(connection, link.event_id)

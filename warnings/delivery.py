@@ -2,25 +2,42 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-import aiohttp
 from sqlalchemy import Engine, func, select
 
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.acknowledge import Links
-from jinghu.warnings.database import reading
-from jinghu.warnings.outbox import Claim, Outcome, Outgoing, claim, failed, release, settle
+from jinghu.warnings.database import reading, record
+from jinghu.warnings.levels import Level
+from jinghu.warnings.outbox import (
+    Claim,
+    GoneError,
+    Outcome,
+    claim,
+    disable,
+    disabled_channels,
+    drop_expired,
+    failed,
+    no_longer_held,
+    pass_on_waiting,
+    release,
+    settle,
+)
+from jinghu.warnings.outgoing import Outgoing
 from jinghu.warnings.purposes import Purpose, require_fit
 from jinghu.warnings.tables import outbox
 
 _BATCH = 500
 _CONCURRENT = 50
+_BATCH_S = 1.0  # a batch is made as large as goes out in this time: red waits no longer for it
 _DOWN_AFTER = 20  # failures in a row after which a channel is left alone for this run
+
+Send = Callable[[Outgoing, datetime], Awaitable[str]]
 
 
 class Channel(Protocol):
@@ -36,12 +53,11 @@ class Channel(Protocol):
         """Production or drill."""
         ...
 
-    def session(self, concurrent: int) -> aiohttp.ClientSession:
-        """Open the session that this channel sends through."""
-        ...
+    def open(self, concurrent: int) -> AbstractAsyncContextManager[Send]:
+        """Open the channel for one run, for so many messages at a time.
 
-    async def send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
-        """Hand over one message or raise DeliveryError."""
+        What it gives hands over one message and returns the answer, or raises DeliveryError.
+        """
         ...
 
 
@@ -49,15 +65,20 @@ class Channel(Protocol):
 class DeliverySummary:
     """How many messages went which way in one run.
 
-    ``faults`` is the last cause of failure of each channel that had one, ``down`` names those that
-    were given up for this run, ``late`` tells that the time was over before everything was tried.
+    ``passed`` went on to the next channel of their route, ``dropped`` were out of date. ``faults``
+    is the last cause of failure of each channel that had one, ``down`` names those that were given
+    up for this run, ``gone`` those that are disabled; ``late`` tells that the time was over before
+    everything was tried.
     """
 
     sent: int = 0
     retry: int = 0
     dead: int = 0
+    passed: int = 0
+    dropped: int = 0
     faults: dict[str, str] = field(default_factory=dict)
     down: list[str] = field(default_factory=list)
+    gone: dict[str, str] = field(default_factory=dict)
     late: bool = False
 
 
@@ -68,12 +89,13 @@ def deliver(
     clock: Callable[[], datetime],
     seconds: float = 60.0,
 ) -> DeliverySummary:
-    """Hand over what is due when it begins, every message once; the rest is for the next run.
+    """Hand over what is due, every message once; what failed is for the next run.
 
     Every batch is leased in one transaction and settled in another: a worker that dies in between
     loses nothing, and the messages it may have handed over are handed over again with the same id
-    when the lease ends. A channel that fails many times in a row is left alone for this run, and
-    after ``seconds`` nothing new is begun: what is not tried goes back unchanged.
+    when the lease ends. A channel that fails many times in a row is left alone for this run, one
+    whose receiver is gone until it is enabled. After ``seconds`` nothing new is begun: what is not
+    tried goes back unchanged.
     """
     if not channels:
         return DeliverySummary()
@@ -92,58 +114,107 @@ class _Run:
     failures: dict[str, int] = field(default_factory=dict)
 
     async def all_of(self, channels: Sequence[Channel]) -> DeliverySummary:
-        begun = self.clock()
+        begun, limit = self.clock(), _BATCH
+        with self.engine.begin() as connection:
+            self.summary.dropped = drop_expired(connection, begun)
+            self.summary.gone = disabled_channels(connection)
         async with AsyncExitStack() as stack:
             senders: dict[str, _Sender] = {}
             for channel in channels:
-                session = await stack.enter_async_context(channel.session(_CONCURRENT))
-                senders[channel.name] = _Sender(channel, session, asyncio.Semaphore(_CONCURRENT))
-            while open_names := [n for n in senders if n not in self.summary.down]:
-                wanted = Claim(open_names, begun, _BATCH)
+                send = await stack.enter_async_context(channel.open(_CONCURRENT))
+                senders[channel.name] = _Sender(channel, send, asyncio.Semaphore(_CONCURRENT))
+            while open_names := [n for n in senders if not self._shut(n)]:
+                wanted = Claim(open_names, begun, limit)
                 with self.engine.begin() as connection:
                     batch = claim(connection, wanted, self.links, self.clock())
                 if not batch:
                     break
+                started = time.monotonic()
                 untried = await self._batch(senders, batch)
+                took = max(time.monotonic() - started, 1e-3)
+                limit = int(min(max(len(batch) * _BATCH_S / took, _CONCURRENT), _BATCH))
                 if untried and time.monotonic() >= self.deadline:
                     self.summary.late = True
                     break
         return self.summary
 
+    def _shut(self, name: str) -> bool:
+        return name in self.summary.down or name in self.summary.gone
+
     async def _batch(self, senders: Mapping[str, "_Sender"], batch: Sequence[Outgoing]) -> int:
         """Try one batch and settle it; returns how many were not tried."""
-        found = await asyncio.gather(*(self._attempt(senders[m.channel], m) for m in batch))
+        shut_before = {n for n in senders if self._shut(n)}
+        watch = _Watch(self.engine, batch, time.monotonic())
+        found = await asyncio.gather(*(self._attempt(senders[m.channel], m, watch) for m in batch))
         outcomes = [o for o in found if o is not None]
         untried = [m for m, o in zip(batch, found, strict=True) if o is None]
+        now = self.clock()
         with self.engine.begin() as connection:
-            settle(connection, outcomes, self.clock())
+            passed = settle(connection, outcomes, now)
+            elsewhere = len(passed)
             release(connection, untried)
-        self.summary.sent += sum(o.status == "SENT" for o in outcomes)
-        self.summary.retry += sum(o.status == "PENDING" for o in outcomes)
-        self.summary.dead += sum(o.status == "DEAD" for o in outcomes)
+            for name in senders.keys() - shut_before:
+                if name in self.summary.gone:
+                    disable(connection, name, self.summary.gone[name], now)
+                    detail = {"cause": self.summary.gone[name]}
+                    record(connection, now, "delivery", "channel disabled", name, detail)
+                elif name in self.summary.down:  # what is urgent does not wait for it
+                    elsewhere += pass_on_waiting(connection, name, Level.ORANGE, now)
+        self.summary.passed += elsewhere
+        stayed = [o.status for o in outcomes if o.outbox_id not in passed]
+        self.summary.sent += stayed.count("SENT")
+        self.summary.retry += stayed.count("PENDING")
+        self.summary.dead += stayed.count("DEAD")
         return len(untried)
 
-    async def _attempt(self, sender: "_Sender", message: Outgoing) -> Outcome | None:
+    async def _attempt(
+        self, sender: "_Sender", message: Outgoing, watch: "_Watch"
+    ) -> Outcome | None:
         """Try one message; None where its turn did not come."""
         name = message.channel
         async with sender.turns:
-            if name in self.summary.down or time.monotonic() >= self.deadline:
+            if self._shut(name) or time.monotonic() >= self.deadline:
+                return None
+            if watch.dropped(message):
                 return None
             now = self.clock()
             try:
                 require_fit(name, sender.channel.purpose, message.status)
-                answer = await sender.channel.send(sender.session, message, now)
+                answer = await sender.send(message, now)
             except ConfigError as error:  # never sent, and visible among the dead
                 self.summary.faults[name] = str(error)
                 return Outcome(message.outbox_id, message.attempts, "DEAD", str(error), now)
             except DeliveryError as error:
-                self.summary.faults[name] = str(error)
-                self.failures[name] = self.failures.get(name, 0) + error.retryable
-                if self.failures[name] >= _DOWN_AFTER and name not in self.summary.down:
-                    self.summary.down.append(name)
+                self._note(name, error)
                 return failed(message, error, self.clock())
         self.failures[name] = 0
         return Outcome(message.outbox_id, message.attempts, "SENT", answer, now)
+
+    def _note(self, name: str, error: DeliveryError) -> None:
+        """Count a failure of a channel; give it up where it is gone or fails too often."""
+        self.summary.faults[name] = str(error)
+        self.failures[name] = self.failures.get(name, 0) + error.retryable
+        if isinstance(error, GoneError):
+            self.summary.gone.setdefault(name, str(error))
+        elif self.failures[name] >= _DOWN_AFTER and not self._shut(name):
+            self.summary.down.append(name)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks every second whether messages of a batch were superseded while they waited."""
+
+    engine: Engine
+    batch: Sequence[Outgoing]
+    looked: float
+    lost: set[int] = field(default_factory=set)
+
+    def dropped(self, message: Outgoing) -> bool:
+        if time.monotonic() - self.looked >= _BATCH_S:
+            with reading(self.engine) as connection:
+                self.lost = no_longer_held(connection, self.batch)
+            self.looked = time.monotonic()
+        return message.outbox_id in self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +222,7 @@ class _Sender:
     """An open channel; its turns keep what waits from running into its own time limit."""
 
     channel: Channel
-    session: aiohttp.ClientSession
+    send: Send
     turns: asyncio.Semaphore
 
 

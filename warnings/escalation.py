@@ -16,8 +16,9 @@ from jinghu.grid.times import isoformat
 from jinghu.warnings.calls import Call, enqueue
 from jinghu.warnings.database import Entry, reading, record_all
 from jinghu.warnings.ladder import ANSWERED, Handover, Ladder, Overdue, Person, TaskAbove
-from jinghu.warnings.levels import Role, Tier
+from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.purposes import Purpose, require_fit
+from jinghu.warnings.routes import first_of_routes
 from jinghu.warnings.tables import alert, channel, escalation, event, recipient, task, told
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -216,12 +217,22 @@ def _write(connection: Connection, event_id: str, ladder: Ladder) -> None:
         ],
     )
     record_all(connection, ladder.now, [_entry(h) for h in ladder.handed])
-    calls = [
+    enqueue(connection, alert_id, _calls(connection, event_id, ladder), ladder.now)
+
+
+def _calls(connection: Connection, event_id: str, ladder: Ladder) -> list[Call]:
+    """Who above is called through which channels: those with which their routes begin."""
+    who = select(recipient.c.recipient_id, recipient.c.role).where(
+        recipient.c.recipient_id.in_(list(ladder.calls))
+    )
+    roles = {int(r.recipient_id): Role(r.role) for r in connection.execute(who)}
+    used = _channels(connection, event_id)
+    return [
         Call(recipient_id, level, name)
-        for name in _channels(connection, event_id)
+        for name, firsts in used.items()
         for recipient_id, level in ladder.calls.items()
+        if firsts is None or (roles[recipient_id], Level(level)) in firsts
     ]
-    enqueue(connection, alert_id, calls, ladder.now)
 
 
 def _entry(handover: Handover) -> Entry:
@@ -236,16 +247,23 @@ def _entry(handover: Handover) -> Entry:
     return Entry("escalation", "escalated", subject, detail)
 
 
-def _channels(connection: Connection, event_id: str) -> list[str]:
-    """Through which channels people of an event are told."""
+def _channels(
+    connection: Connection, event_id: str
+) -> dict[str, frozenset[tuple[Role, Level]] | None]:
+    """Channels of an event, and the roles and levels whose routes begin with them; None: all.
+
+    Without routes they are those through which somebody was told.
+    """
     status = connection.execute(
         select(event.c.status).where(event.c.event_id == event_id)
     ).scalar_one()
+    firsts = first_of_routes(connection, status)
     used = exists().where(told.c.event_id == event_id, told.c.channel == channel.c.name)
-    rows = connection.execute(select(channel).where(used).order_by(channel.c.name)).all()
+    wanted = used if firsts is None else channel.c.name.in_(list(firsts))
+    rows = connection.execute(select(channel).where(wanted).order_by(channel.c.name)).all()
     for row in rows:
         require_fit(row.name, Purpose(row.purpose), status)
-    return [row.name for row in rows]
+    return {row.name: None if firsts is None else firsts[row.name] for row in rows}
 
 
 def follow_up_counts(connection: Connection, status: str, now: datetime) -> dict[str, int]:

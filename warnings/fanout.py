@@ -1,13 +1,17 @@
 """From an alert to the people it concerns: who is told what, decided inside the database."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, CursorResult, select, text
 
 from jinghu.grid.times import isoformat
-from jinghu.warnings.levels import Role, Tier
+from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.purposes import channel_purposes, require_fit
+from jinghu.warnings.quiet import Quiet
+from jinghu.warnings.routes import Firsts, first_of_routes
 from jinghu.warnings.tables import event
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -19,15 +23,16 @@ _TIER = (
 
 # The level of every person concerned now (0: was told, and is no longer in the area), where it
 # differs from what they were told last through the channel. Nobody is told the same thing twice;
-# a channel that is new tells everybody in the area once. Both halves start from an index: those
-# who stand in the cells, and those who were told.
+# a channel that is new tells everybody in the area once whose route begins with it; who was told
+# through it before is told on. Both halves start from an index: those who stand in the cells, and
+# those who were told.
 _CHANGED = """
     SELECT r.recipient_id AS recipient_id, c.level AS level
     FROM alert_cell c
     JOIN recipient r ON r.cell_id = c.cell_id
     LEFT JOIN told t ON t.event_id = :event_id AND t.recipient_id = r.recipient_id
         AND t.channel = :channel
-    WHERE c.alert_id = :alert_id AND c.level <> COALESCE(t.level, 0)
+    WHERE c.alert_id = :alert_id AND c.level <> COALESCE(t.level, 0) {first}
     UNION ALL
     SELECT t.recipient_id AS recipient_id, 0 AS level
     FROM told t
@@ -36,7 +41,7 @@ _CHANGED = """
       AND NOT EXISTS (
           SELECT 1 FROM alert_cell c WHERE c.alert_id = :alert_id AND c.cell_id = r.cell_id)
 """
-_ANY = f"SELECT 1 FROM ({_CHANGED}) n LIMIT 1"
+_ANY = "SELECT 1 FROM ({changed}) n LIMIT 1"
 
 _UNDELIVERED = "status IN ('PENDING', 'LEASED')"
 _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)"
@@ -46,11 +51,11 @@ _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)
 _SUPERSEDE = f"""
     UPDATE outbox SET status = 'DROPPED', leased_until = NULL
     WHERE {_UNDELIVERED} AND channel = :channel AND {_OF_EVENT}
-      AND recipient_id IN (SELECT recipient_id FROM ({_CHANGED}) n)
+      AND recipient_id IN (SELECT recipient_id FROM ({{changed}}) n)
 """
 
 # The end is told to those only to whom something of the event may have got out.
-_OUTBOX = f"""
+_OUTBOX = """
     INSERT INTO outbox
         (alert_id, message_status, recipient_id, channel, purpose, kind, version, level, priority,
          message_id, status, attempts, created_at, due_at)
@@ -60,12 +65,12 @@ _OUTBOX = f"""
            (SELECT identifier FROM alert WHERE alert_id = :alert_id)
                || '-' || n.recipient_id || '-' || :channel
                || CASE WHEN n.version = 0 THEN '' ELSE '-' || n.version END,
-           'PENDING', 0, :now, :now
+           'PENDING', 0, :now, CASE WHEN n.level = 1 THEN :blue_due ELSE :now END
     FROM (
         SELECT m.recipient_id, m.level,
                (SELECT COUNT(*) FROM outbox o WHERE o.alert_id = :alert_id
                    AND o.recipient_id = m.recipient_id AND o.channel = :channel) AS version
-        FROM ({_CHANGED}) m
+        FROM ({changed}) m
     ) n
     WHERE n.level > 0 OR EXISTS (
         SELECT 1 FROM outbox o JOIN alert a ON a.alert_id = o.alert_id
@@ -80,7 +85,7 @@ _TASKS = f"""
         escalated)
     SELECT :event_id, n.recipient_id, :alert_id, n.level,
            CASE WHEN n.level = 0 THEN 'CLOSED' ELSE 'TOLD' END, '', {_TIER}, r.unit_code, 0
-    FROM ({_CHANGED}) n
+    FROM ({{changed}}) n
     JOIN recipient r ON r.recipient_id = n.recipient_id
     WHERE true
     ON CONFLICT (event_id, recipient_id) DO UPDATE SET
@@ -131,9 +136,9 @@ _UNASK = """
       AND due_at IS NOT NULL
 """
 
-_TOLD = f"""
+_TOLD = """
     INSERT INTO told (event_id, recipient_id, channel, level, alert_id)
-    SELECT :event_id, n.recipient_id, :channel, n.level, :alert_id FROM ({_CHANGED}) n
+    SELECT :event_id, n.recipient_id, :channel, n.level, :alert_id FROM ({changed}) n
     WHERE true
     ON CONFLICT (event_id, recipient_id, channel) DO UPDATE SET
         level = excluded.level, alert_id = excluded.alert_id
@@ -154,6 +159,7 @@ def fan_out(
     channels: Sequence[str],
     now: datetime,
     answer_within: AnswerWithin,
+    quiet: Quiet | None = None,
 ) -> int:
     """Put messages into the outbox for everybody whose level changed; returns how many people.
 
@@ -165,27 +171,58 @@ def fan_out(
     ConfigError
         Where a channel is not registered, or is not for messages of the event's status.
     """
-    names = {"event_id": event_id, "alert_id": alert_id, "now": isoformat(now)}
     status = connection.execute(
         select(event.c.status).where(event.c.event_id == event_id)
     ).scalar_one()
-    purposes = channel_purposes(connection, channels)
+    blue_due = quiet.due(Level.BLUE, now) if quiet is not None else now
+    names = {
+        "event_id": event_id,
+        "alert_id": alert_id,
+        "now": isoformat(now),
+        "blue_due": isoformat(blue_due),
+    }
+    purposes, firsts = channel_purposes(connection, channels), first_of_routes(connection, status)
     people = 0
     for channel in (*channels, ""):
         if channel:
             require_fit(channel, purposes.get(channel), status)
         values = names | {"channel": channel}
-        if connection.execute(text(_ANY), values).first() is None:
+        run = _Statements(connection, _changed(channel, firsts), values)
+        if run(_ANY).first() is None:
             continue
         if channel:
-            connection.execute(text(_SUPERSEDE), values)
-            connection.execute(text(_OUTBOX), values | {"purpose": purposes[channel].value})
-            connection.execute(text(_TOLD), values)
+            run(_SUPERSEDE)
+            run(_OUTBOX, purpose=purposes[channel].value)
+            run(_TOLD)
         else:
-            connection.execute(text(_TASKS), values)
+            run(_TASKS)
             _ask(connection, event_id, now, answer_within)
-            people = int(connection.execute(text(_TOLD), values).rowcount)
+            people = int(run(_TOLD).rowcount)
     return people
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """Runs statements about those whose level changed."""
+
+    connection: Connection
+    changed: str
+    values: dict[str, object]
+
+    def __call__(self, statement: str, **more: object) -> CursorResult[Any]:
+        filled = text(statement.format(changed=self.changed))
+        used = (self.values | more).items()
+        return self.connection.execute(filled, {k: v for k, v in used if k in filled._bindparams})
+
+
+def _changed(channel: str, firsts: Firsts | None) -> str:
+    """Those whose level changed, of whom the channel tells: all where there are no routes."""
+    pairs = frozenset() if firsts is None else firsts.get(channel, frozenset())
+    if not channel or firsts is None or len(pairs) == len(Role) * (len(Level) - 1):
+        return _CHANGED.format(first="")
+    values = ", ".join(f"('{role.value}', {int(level)})" for role, level in sorted(pairs))
+    first = f"(r.role, c.level) IN (VALUES {values})" if values else "false"
+    return _CHANGED.format(first=f"AND (t.recipient_id IS NOT NULL OR {first})")
 
 
 def _ask(connection: Connection, event_id: str, now: datetime, within: AnswerWithin) -> None:

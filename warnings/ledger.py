@@ -21,7 +21,9 @@ from jinghu.warnings.lifecycle import CellState, LifeParams, Plan, Standing, pla
 from jinghu.warnings.matters import Matter, held_matter, rain_matters, water_matters
 from jinghu.warnings.message import Message, Reference, headline_en, headline_zh
 from jinghu.warnings.purposes import Purpose, register_channels
+from jinghu.warnings.quiet import Quiet
 from jinghu.warnings.relief import relieve, stand_down
+from jinghu.warnings.routes import Route, each_alone, register_routes
 from jinghu.warnings.subjects import Subject
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, event_cell
 from jinghu.warnings.units import Units
@@ -47,6 +49,8 @@ class Office:
     drills: frozenset[str] = frozenset()
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
     agency: str | None = None
+    routes: tuple[Route, ...] = ()
+    quiet: Quiet | None = None
 
 
 @dataclass(slots=True)
@@ -117,6 +121,8 @@ def process(
         if done is not None:
             return Summary(**(json.loads(done) | {"repeated": True}))
         register_channels(connection, _declared(office))
+        routes = office.routes or each_alone(office.channels)
+        register_routes(connection, office.status, routes)
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
         matters = rain_matters(levels, office.units) + water_matters(water or (), office.units)
         summary = Summary(candidates=sum(_concerned(matter) for matter in matters))
@@ -242,6 +248,7 @@ class _Work:
             self.office.channels,
             self.now,
             self.office.answer_within,
+            self.office.quiet,
         )
         relieve(self.connection, event_id)
         if plan.action is Action.CANCEL:

@@ -1,58 +1,32 @@
 """The outbox: claiming messages under a lease, and writing down how each went."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, literal_column, or_, select, update
 
 from jinghu.grid.errors import DeliveryError
-from jinghu.grid.times import isoformat, parse_time
+from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Links
-from jinghu.warnings.levels import Hazard, Level, Role
-from jinghu.warnings.message import Silent, phone_text_en, phone_text_zh
-from jinghu.warnings.tables import (
-    alert,
-    attempt,
-    escalation,
-    event,
-    outbox,
-    recipient,
-    task,
-)
+from jinghu.warnings.levels import Level
+from jinghu.warnings.outgoing import Outgoing, outgoing
+from jinghu.warnings.routes import pass_on
+from jinghu.warnings.tables import alert, attempt, channel, outbox
 
 LEASE = timedelta(minutes=2)  # longer than a worker may hold a batch
 MAX_ATTEMPTS = 8
+PASS_ON_AFTER = 2  # failures after which the next channel of the route takes over
 _LONGEST_WAIT = timedelta(hours=1)
 _BACKOFF = (5, 30, 60, 300, 900, 1800, 3600)  # seconds after the first, second... failure
-_PURPOSE = {0: "warning.ended"}
-_ABOVE, _BELOW = task.alias(), task.alias()
-_SILENT = (  # made once: one is asked for every message to somebody above
-    select(recipient.c.name, recipient.c.role, recipient.c.unit_name, escalation.c.reason)
-    .select_from(escalation)
-    .join(_ABOVE, _ABOVE.c.task_id == escalation.c.to_task_id)
-    .join(_BELOW, _BELOW.c.task_id == escalation.c.from_task_id)
-    .join(recipient, recipient.c.recipient_id == _BELOW.c.recipient_id)
-    .where(
-        _ABOVE.c.event_id == bindparam("event"),
-        _ABOVE.c.recipient_id == bindparam("recipient"),
-        escalation.c.at == bindparam("moment"),
-    )
-    .order_by(escalation.c.escalation_id)
+# Written out: a partial index is not used for a status that is a parameter.
+_WAITING = literal_column("outbox.status") == literal_column("'PENDING'")
+_HELD = literal_column("outbox.status") == literal_column("'LEASED'")
+_MINE = and_(
+    outbox.c.outbox_id == bindparam("key"),
+    outbox.c.status == "LEASED",
+    outbox.c.attempts == bindparam("held"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One message to one recipient through one channel; ``status`` is its alert's."""
-
-    outbox_id: int
-    channel: str
-    message_id: str
-    attempts: int
-    body: bytes
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +52,19 @@ class BusyError(DeliveryError):
         super().__init__(message, retryable=True)
 
 
+class GoneError(DeliveryError):
+    """The receiver is gone for good: nothing more may go there until somebody says otherwise."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which messages a worker asks for: those of its channels that were due at ``due_by``."""
+    """Which messages a worker asks for: those of its channels that are due.
+
+    ``due_by`` is when the run of the worker began: what failed after that waits for the next run.
+    """
 
     channels: Sequence[str]
     due_by: datetime
@@ -92,73 +76,56 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
 
     A message whose lease ran out (its worker died) is due again.
     """
-    stamp = isoformat(wanted.due_by)
-    due = or_(
-        and_(outbox.c.status == "PENDING", outbox.c.due_at <= stamp),
-        and_(outbox.c.status == "LEASED", outbox.c.leased_until < stamp),
-    )
-    query = (
-        select(outbox, alert, recipient, event.c.hazard, event.c.county, outbox.c.level)
-        .join(alert, alert.c.alert_id == outbox.c.alert_id)
-        .join(event, event.c.event_id == alert.c.event_id)
-        .join(recipient, recipient.c.recipient_id == outbox.c.recipient_id)
-        .where(due, outbox.c.channel.in_(wanted.channels))
-        .order_by(outbox.c.priority, outbox.c.outbox_id)
-        .limit(wanted.limit)
-    )
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(of=outbox, skip_locked=True)
-    rows = connection.execute(query).all()
-    if rows:
-        connection.execute(
-            update(outbox).where(outbox.c.outbox_id == bindparam("key")),
-            [
-                {
-                    "key": row.outbox_id,
-                    "status": "LEASED",
-                    "leased_until": isoformat(now + LEASE),
-                    "attempts": row.attempts + 1,
-                }
-                for row in rows
-            ],
+    due_at = outbox.c.due_at
+    fresh = and_(outbox.c.attempts == 0, due_at <= isoformat(max(now, wanted.due_by)))
+    waiting = (_WAITING, or_(due_at <= isoformat(wanted.due_by), fresh))
+    abandoned = (_HELD, outbox.c.leased_until < isoformat(wanted.due_by))
+    found: list[tuple[int, int]] = []
+    for due in (waiting, abandoned):
+        query = (
+            select(outbox.c.priority, outbox.c.outbox_id)
+            .where(*due, outbox.c.channel.in_(wanted.channels))
+            .order_by(outbox.c.priority, outbox.c.outbox_id)
+            .limit(wanted.limit)
         )
-    return [_outgoing(connection, row, links) for row in rows]
+        if connection.dialect.name == "postgresql":
+            query = query.with_for_update(of=outbox, skip_locked=True)
+        found += [(int(r.priority), int(r.outbox_id)) for r in connection.execute(query)]
+    keys = [key for _, key in sorted(found)[: wanted.limit]]
+    if not keys:
+        return []
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.outbox_id.in_(keys))
+        .values(
+            status="LEASED", leased_until=isoformat(now + LEASE), attempts=outbox.c.attempts + 1
+        )
+    )
+    return outgoing(connection, keys, links)
 
 
-def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Write down how attempts went.
+def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> list[int]:
+    """Write down how attempts went; returns which messages went on to the next channel.
 
     What was sent is sent, whoever else holds the message now. A failure counts only for the one
     who holds it: a message that was dropped or leased anew meanwhile stays as it is.
     """
     if not outcomes:
-        return
-    sent = [o for o in outcomes if o.status == "SENT"]
+        return []
+    sent = [o.outbox_id for o in outcomes if o.status == "SENT"]
     others = [o for o in outcomes if o.status != "SENT"]
-    mine = and_(
-        outbox.c.outbox_id == bindparam("key"),
-        outbox.c.status == "LEASED",
-        outbox.c.attempts == bindparam("held"),
-    )
     if sent:
         connection.execute(
-            update(outbox).where(outbox.c.outbox_id == bindparam("key")),
-            [{"key": o.outbox_id, "status": "SENT", "leased_until": None} for o in sent],
+            update(outbox)
+            .where(outbox.c.outbox_id.in_(sent))
+            .values(status="SENT", leased_until=None)
         )
-    if others:
-        connection.execute(
-            update(outbox).where(mine),
-            [
-                {
-                    "key": o.outbox_id,
-                    "held": o.attempts,
-                    "status": o.status,
-                    "due_at": isoformat(o.due_at),
-                    "leased_until": None,
-                }
-                for o in others
-            ],
-        )
+    mine = []
+    for o in others:
+        values = {"status": o.status, "due_at": isoformat(o.due_at), "leased_until": None}
+        held = {"key": o.outbox_id, "held": o.attempts}
+        if connection.execute(update(outbox).where(_MINE).values(values), held).rowcount:
+            mine.append(o)
     connection.execute(
         insert(attempt),
         [
@@ -171,6 +138,8 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
             for o in outcomes
         ],
     )
+    tired = [o.outbox_id for o in mine if o.status == "DEAD" or o.attempts >= PASS_ON_AFTER]
+    return pass_on(connection, tired, now)
 
 
 def release(connection: Connection, messages: Sequence[Outgoing]) -> None:
@@ -178,20 +147,19 @@ def release(connection: Connection, messages: Sequence[Outgoing]) -> None:
     if messages:
         connection.execute(
             update(outbox)
-            .where(
-                outbox.c.outbox_id == bindparam("key"),
-                outbox.c.status == "LEASED",
-                outbox.c.attempts == bindparam("held"),
-            )
+            .where(_MINE)
             .values(status="PENDING", leased_until=None, attempts=outbox.c.attempts - 1),
             [{"key": m.outbox_id, "held": m.attempts} for m in messages],
         )
 
 
 def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
-    """Outcome of a failure: again after a growing wait, or dead (visible, counted)."""
+    """Outcome of a failure: again after a growing wait, or dead (visible, counted).
+
+    That the whole receiver is gone is no fault of the message: it waits for the receiver.
+    """
     key, attempts = message.outbox_id, message.attempts
-    if not error.retryable or attempts >= MAX_ATTEMPTS:
+    if not isinstance(error, GoneError) and (not error.retryable or attempts >= MAX_ATTEMPTS):
         return Outcome(key, attempts, "DEAD", str(error), now)
     wait = timedelta(seconds=_BACKOFF[min(attempts, len(_BACKOFF)) - 1])
     if isinstance(error, BusyError):
@@ -199,45 +167,54 @@ def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
     return Outcome(key, attempts, "PENDING", str(error), now + wait)
 
 
-def _silent_below(connection: Connection, row: Row[tuple[object, ...]]) -> list[Silent]:
-    """Who did not answer or could not handle it, of those because of whom a message was made."""
-    asked = {"event": row.event_id, "recipient": row.recipient_id, "moment": row.created_at}
-    return [
-        Silent(r.name, Role(r.role), r.unit_name, r.reason == "CANNOT_HANDLE")
-        for r in connection.execute(_SILENT, asked)
-    ]
-
-
-def _outgoing(connection: Connection, row: Row[tuple[object, ...]], links: Links) -> Outgoing:
-    silent = _silent_below(connection, row) if row.kind == "ESCALATION" else []
-    hazard, level, status = Hazard(row.hazard), Level(row.level), row.status_1
-    url = links.url(row.event_id, row.recipient_id, parse_time(row.created_at))
-    body = {
-        "type": "task.escalated" if silent else _PURPOSE.get(int(level), "warning.issued"),
-        "id": row.message_id,
-        "alert": row.identifier,
-        "event": row.event_id,
-        "status": status,
-        "hazard": hazard.value,
-        "level": level.en,
-        "sent": row.sent,
-        "expires": row.expires,
-        "recipient": {
-            "person": row.person,
-            "name": row.name,
-            "role": row.role,
-            "role_zh": Role(row.role).zh,
-            "unit_code": row.unit_code,
-            "unit_name": row.unit_name,
-            "cell_id": row.cell_id,
-        },
-        "headline_zh": row.headline_zh,
-        "headline_en": row.headline_en,
-        "text_zh": f"{phone_text_zh(status, hazard, level, row.unit_name, silent)} 回执 {url}",
-        "text_en": f"{phone_text_en(status, hazard, level, silent)} Answer: {url}",
-        "answer_url": url,
-    }
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Outgoing(
-        row.outbox_id, row.channel, row.message_id, row.attempts + 1, text.encode("utf-8"), status
+def no_longer_held(connection: Connection, messages: Sequence[Outgoing]) -> set[int]:
+    """Which of the messages somebody else has dropped or taken since they were leased."""
+    held = {m.outbox_id: m.attempts for m in messages}
+    query = select(outbox.c.outbox_id, outbox.c.attempts).where(
+        outbox.c.outbox_id.in_(list(held)), _HELD
     )
+    rows = connection.execute(query)
+    still = {int(r.outbox_id) for r in rows if held[r.outbox_id] == r.attempts}
+    return held.keys() - still
+
+
+def drop_expired(connection: Connection, now: datetime) -> int:
+    """Drop what waits of warnings that have expired; returns how many. Their end is still told."""
+    over = select(alert.c.alert_id).where(alert.c.expires <= isoformat(now))
+    dropped = connection.execute(
+        update(outbox)
+        .where(_WAITING, outbox.c.level > int(Level.NONE), outbox.c.alert_id.in_(over))
+        .values(status="DROPPED")
+    )
+    return int(dropped.rowcount)
+
+
+def pass_on_waiting(connection: Connection, name: str, least: Level, now: datetime) -> int:
+    """Give what waits for a channel to the next of its route, from a level up; returns how many.
+
+    The ends of warnings go along: whoever waits for them is waiting for good news only.
+    """
+    query = select(outbox.c.outbox_id).where(
+        _WAITING,
+        outbox.c.channel == name,
+        or_(outbox.c.level >= int(least), outbox.c.level == 0),
+    )
+    return len(pass_on(connection, list(connection.execute(query).scalars()), now))
+
+
+def disable(connection: Connection, name: str, cause: str, now: datetime) -> None:
+    """Send nothing more through a channel; what waits for it goes to the next of its route."""
+    connection.execute(
+        update(channel)
+        .where(channel.c.name == name, channel.c.disabled_at.is_(None))
+        .values(disabled_at=isoformat(now), disabled_cause=cause[:500])
+    )
+    pass_on_waiting(connection, name, Level.BLUE, now)
+
+
+def disabled_channels(connection: Connection) -> dict[str, str]:
+    """Channels whose receiver is gone, and what it said."""
+    query = select(channel.c.name, channel.c.disabled_cause, channel.c.disabled_at).where(
+        channel.c.disabled_at.is_not(None)
+    )
+    return {r.name: f"{r.disabled_cause} ({r.disabled_at})" for r in connection.execute(query)}

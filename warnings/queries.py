@@ -11,13 +11,11 @@ from jinghu.grid.errors import DataError
 from jinghu.warnings.cap_cn import to_cn_xml
 from jinghu.warnings.cap_rules import NAMESPACE
 from jinghu.warnings.levels import Action, Hazard, Level, Role
-from jinghu.warnings.message import Silent
 from jinghu.warnings.tables import (
     alert,
     alert_cell,
     attempt,
     audit,
-    escalation,
     event,
     outbox,
     recipient,
@@ -144,8 +142,10 @@ def list_audit(connection: Connection, after: int, limit: int) -> list[dict[str,
 def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[str, Any]:
     """Return what one person is asked to do, and what they answered; DataError where nothing.
 
-    The headline and the times are those of the event's newest message.
+    The headline and the times are those of the event's newest message; ``told_at`` is that of the
+    message by which the level became what it is.
     """
+    told_by = alert.alias()
     query = (
         select(
             task.c.status,
@@ -164,10 +164,12 @@ def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[s
             alert.c.sent,
             alert.c.expires,
             alert.c.status.label("message_status"),
+            told_by.c.sent.label("told_at"),
         )
         .join(recipient, recipient.c.recipient_id == task.c.recipient_id)
         .join(event, event.c.event_id == task.c.event_id)
         .join(alert, alert.c.event_id == task.c.event_id)
+        .join(told_by, told_by.c.alert_id == task.c.alert_id)
         .where(task.c.event_id == event_id, task.c.recipient_id == recipient_id)
         .order_by(alert.c.alert_id.desc())
         .limit(1)
@@ -183,39 +185,6 @@ def get_task(connection: Connection, event_id: str, recipient_id: int) -> dict[s
         "role_zh": Role(row.role).zh,
     }
     return dict(row._mapping) | words
-
-
-def list_silent(connection: Connection, event_id: str, recipient_id: int) -> list[Silent]:
-    """Who below did not answer or could not handle it, so that the task came to this person.
-
-    Those who have answered since are left out.
-    """
-    above, below = task.alias(), task.alias()
-    query = (
-        select(recipient.c.name, recipient.c.role, recipient.c.unit_name, below.c.status)
-        .select_from(escalation)
-        .join(above, above.c.task_id == escalation.c.to_task_id)
-        .join(below, below.c.task_id == escalation.c.from_task_id)
-        .join(recipient, recipient.c.recipient_id == below.c.recipient_id)
-        .where(
-            above.c.event_id == event_id,
-            above.c.recipient_id == recipient_id,
-            below.c.level > 0,
-            below.c.status.in_(("TOLD", "CANNOT_HANDLE")),
-        )
-        .group_by(
-            below.c.task_id,
-            below.c.status,
-            recipient.c.name,
-            recipient.c.role,
-            recipient.c.unit_name,
-        )
-        .order_by(func.min(escalation.c.escalation_id))
-    )
-    return [
-        Silent(r.name, Role(r.role), r.unit_name, r.status == "CANNOT_HANDLE")
-        for r in connection.execute(query)
-    ]
 
 
 def _one(connection: Connection, identifier: str) -> Row[Any]:

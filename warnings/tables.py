@@ -138,13 +138,30 @@ told = Table(
 )
 
 # What a channel is for (production, drill) never changes: messages that wait for it rest on it.
+# A channel whose receiver said that it is gone stays disabled until somebody enables it.
 channel = Table(
     "channel",
     metadata,
     Column("name", String(32), primary_key=True),
     Column("purpose", String(10), nullable=False),
+    Column("disabled_at", String(20)),
+    Column("disabled_cause", Text),
     UniqueConstraint("name", "purpose"),
     CheckConstraint("purpose IN ('production', 'drill')", name="purpose"),
+)
+
+# Who is told through what: the channels of a chain in their order, the next where one fails. Rows
+# of level 0 say where the end of a warning goes on when it cannot be told.
+route = Table(
+    "route",
+    metadata,
+    Column("status", String(8), primary_key=True),
+    Column("chain", Integer, primary_key=True),
+    Column("role", String(24), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("channel", String(32), ForeignKey("channel.name"), nullable=False),
+    Index("ix_route_channel", "status", "channel", "role", "level"),
 )
 
 # The two composite keys tie the status of the message to its alert and the purpose to its channel;
@@ -176,7 +193,15 @@ outbox = Table(
         " AND NOT (message_status = 'Actual' AND purpose = 'drill')",
         name="drills_apart",
     ),
-    Index("ix_outbox_claim", "status", "due_at", "priority"),
+    # What waits, in the order in which it is handed over: a claim reads no more than it takes.
+    Index(
+        "ix_outbox_waiting",
+        "priority",
+        "outbox_id",
+        sqlite_where=text("status = 'PENDING'"),
+        postgresql_where=text("status = 'PENDING'"),
+    ),
+    Index("ix_outbox_status", "status", "channel"),
     Index("ix_outbox_recipient", "recipient_id", "alert_id"),
 )
 
@@ -239,6 +264,34 @@ escalation = Table(
         sqlite_where=text("reason = 'SILENT'"),
         postgresql_where=text("reason = 'SILENT'"),
     ),
+)
+
+# What came back from the place: every report is kept, the task shows the last one.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", Integer, primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.task_id"), nullable=False, index=True),
+    Column("at", String(20), nullable=False),
+    Column("answer", String(14), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("water_depth_cm", Integer),
+    Column("people_moved", Integer),
+    Column("lon", Float),
+    Column("lat", Float),
+    Column("photo", String(80)),
+)
+
+# Telephone calls to those who were silent, as the one who called wrote them down.
+phone_call = Table(
+    "phone_call",
+    metadata,
+    Column("call_id", Integer, primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.task_id"), nullable=False, index=True),
+    Column("by_task_id", Integer, ForeignKey("task.task_id"), nullable=False),
+    Column("at", String(20), nullable=False),
+    Column("outcome", String(14), nullable=False),
+    Column("note", Text, nullable=False),
 )
 
 cycle = Table(

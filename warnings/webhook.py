@@ -3,20 +3,21 @@
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 
 import aiohttp
 
-from jinghu.grid.errors import ConfigError, DeliveryError
-from jinghu.warnings.addresses import GuardedResolver, check_literal
-from jinghu.warnings.outbox import BusyError, Outgoing
+from jinghu.grid.errors import ConfigError
+from jinghu.warnings.delivery import Send
+from jinghu.warnings.http_target import HttpTarget
+from jinghu.warnings.outgoing import Outgoing
 from jinghu.warnings.purposes import Purpose
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PREFIX = "whsec_"
-_REFUSED = (400, 410, 413, 415, 422)  # the receiver looked at the message and will not have it
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -59,7 +60,7 @@ class Webhook:
 
     name: str
     url: str
-    secret: str
+    secret: str = field(repr=False)
     allow_private: bool = False
     purpose: Purpose = Purpose.PRODUCTION
 
@@ -68,24 +69,20 @@ class Webhook:
         for secret in self.secret.split() or [""]:
             if not secret.startswith(_PREFIX) or len(_key(secret)) < 16:
                 raise ConfigError(f"webhook {self.name}: a secret is whsec_ and base64 of 24 bytes")
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"webhook {self.name}: {self.url} is not an http(s) address")
-        if parts.scheme == "http" and not self.allow_private:
-            raise ConfigError(f"webhook {self.name}: {self.url}: only https leaves the house")
+        self._target()
+
+    def _target(self) -> HttpTarget:
+        return HttpTarget.of(self.name, self.url, self.allow_private)
 
     def session(self, concurrent: int) -> aiohttp.ClientSession:
-        """Open a session that connects only to addresses that this receiver may have.
+        """Open a session that connects only to addresses that this receiver may have."""
+        return self._target().session(concurrent)
 
-        Names are resolved, checked and connected to in one step: a name that resolves to another
-        address a moment later (DNS rebinding) gains nothing.
-        """
-        resolver = GuardedResolver(self._private_only(), self.allow_private)
-        connector = aiohttp.TCPConnector(limit=concurrent, resolver=resolver, use_dns_cache=False)
-        return aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
-
-    def _private_only(self) -> bool:
-        return urlsplit(self.url).scheme == "http"
+    @asynccontextmanager
+    async def open(self, concurrent: int) -> AsyncIterator[Send]:
+        """Open the channel for one run."""
+        async with self.session(concurrent) as session:
+            yield partial(self.send, session)
 
     async def send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
         """Hand over one message; returns the receiver's answer.
@@ -95,26 +92,14 @@ class Webhook:
         Raises
         ------
         DeliveryError
-            ``retryable`` for faults that may pass or be mended; not for refusals of the message.
+            As `HttpTarget.send` does.
         """
-        check_literal(urlsplit(self.url).hostname or "", self._private_only(), self.allow_private)
-        timestamp = int(now.timestamp())
+        timestamp, body = int(now.timestamp()), message.body
         headers = {
             "content-type": "application/json",
             "webhook-id": message.message_id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(self.secret, message.message_id, timestamp, message.body),
+            "webhook-signature": sign(self.secret, message.message_id, timestamp, body),
         }
-        try:
-            async with session.post(
-                self.url, data=message.body, headers=headers, allow_redirects=False
-            ) as answer:
-                status, wait = answer.status, answer.headers.get("retry-after", "")
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            cause = " ".join(str(error).split()) or type(error).__name__
-            raise DeliveryError(f"{self.name}: {cause}", retryable=True) from None
-        if 200 <= status < 300:
-            return f"HTTP {status}"
-        if status in (429, 503) and wait.isdecimal():
-            raise BusyError(f"{self.name}: HTTP {status}", timedelta(seconds=int(wait[:6])))
-        raise DeliveryError(f"{self.name}: HTTP {status}", retryable=status not in _REFUSED)
+        status, _ = await self._target().send(session, self.url, body, headers)
+        return f"HTTP {status}"

@@ -9,6 +9,7 @@ import xarray as xr
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.auditing import anchor_cycle
+from jinghu.channels import channels_of, quiet_of, routes_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
@@ -18,7 +19,7 @@ from jinghu.people import ensure_audience
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
 from jinghu.warnings.database import one_line, open_database, reading
-from jinghu.warnings.delivery import DeliverySummary, deliver, outbox_counts
+from jinghu.warnings.delivery import Channel, DeliverySummary, deliver, outbox_counts
 from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.ledger import Office, Summary, process, second_pass
 from jinghu.warnings.levels import Level
@@ -27,7 +28,6 @@ from jinghu.warnings.rules import RuleSet, evaluate, load_rules
 from jinghu.warnings.units import Units, load_units
 from jinghu.warnings.water import WaterFinding, evaluate_water
 from jinghu.warnings.water_rules import WaterRules, load_water_rules
-from jinghu.warnings.webhook import Webhook
 
 _SEEN = (State.DRY, State.WET)
 
@@ -211,18 +211,14 @@ def name_degradations(
     for name, cause in delivered.faults.items():
         what = "is down" if name in delivered.down else "failed for some messages"
         log.degrade(f"delivery channel {name} {what}: {cause}")
+    for name, cause in delivered.gone.items():
+        log.degrade(f"delivery channel {name} is disabled until it is enabled again: {cause}")
+    if delivered.passed:
+        log.degrade(f"{delivered.passed} messages went on to the next channel")
     if delivered.dead:
         log.degrade(f"{delivered.dead} messages could not be delivered and are given up")
     if delivered.late:
         log.degrade("delivery ran out of time: the rest is handed over after the next cycle")
-
-
-def channels_of(settings: Settings) -> tuple[Webhook, ...]:
-    """Return the configured receivers."""
-    return tuple(
-        Webhook(hook.name, hook.url, hook.secret, hook.allow_private, Purpose(hook.purpose))
-        for hook in settings.warnings.webhooks
-    )
 
 
 def links_of(settings: Settings) -> Links:
@@ -238,7 +234,7 @@ def units_of(settings: Settings) -> Units:
     return load_units(city.boundaries, city.code, settings.grid.product())
 
 
-def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> Office:
+def office_of(settings: Settings, units: Units, channels: Sequence[Channel]) -> Office:
     """Who warns here, of what, through which channels."""
     return Office(
         settings.grid.product(),
@@ -251,4 +247,6 @@ def office_of(settings: Settings, units: Units, channels: Sequence[Webhook]) -> 
         drills=frozenset(c.name for c in channels if c.purpose is Purpose.DRILL),
         answer_within=load_rules(settings.warnings.rules).answer_within,
         agency=settings.warnings.agency,
+        routes=routes_of(settings, channels),
+        quiet=quiet_of(settings),
     )

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jinghu.alerting import channels_of, links_of
+from jinghu.alerting import links_of
+from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.stages import StageLog

@@ -12,6 +12,7 @@ from jinghu.cli_drill import drill_app
 from jinghu.cli_hold import hold_app
 from jinghu.cli_keys import keys_app
 from jinghu.cli_nowcast import composite, nowcast
+from jinghu.cli_outbox import deliver, outbox_app
 from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
@@ -37,8 +38,10 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(drill_app, name="drill")
 app.add_typer(rules_app, name="rules")
 app.add_typer(hold_app, name="hold")
+app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
+app.command()(deliver)
 app.command()(verify)
 
 

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from jinghu.answers import follow_up
-from jinghu.configs.settings import AudienceSettings, Settings, WebhookSettings
+from jinghu.configs.channels import ChannelsSettings, WebhookSettings
+from jinghu.configs.settings import AudienceSettings, Settings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
 from jinghu.drill_ahead import made_ahead
 from jinghu.drill_inputs import Observers
@@ -88,8 +89,10 @@ def drill_settings(
     hook = WebhookSettings(
         name="public", url=public.url, secret=public.secret, allow_private=True, purpose="drill"
     )
+    nobody_else = dict.fromkeys(ChannelsSettings.model_fields, ())
     warnings = settings.warnings.model_copy(
-        update={
+        update=nobody_else
+        | {
             "status": "Exercise",
             "public_url": address,
             "database": settings.warnings.database + THROWAWAY,

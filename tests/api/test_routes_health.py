@@ -10,6 +10,8 @@ def test_ready_with_the_age_of_the_cycle(client):
         "cycle": "20190809T1630Z",
         "cycle_age_s": 300.0,
         "causes": [],
+        "dead_letters": 0,
+        "disabled_channels": [],
     }
 
 

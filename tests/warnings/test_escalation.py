@@ -23,11 +23,11 @@ from tests.warnings.town import (
 
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Answer
+from jinghu.warnings.below import silent_below
 from jinghu.warnings.database import verify_audit
 from jinghu.warnings.escalation import due, escalate
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.outbox import Claim, claim
-from jinghu.warnings.queries import list_silent
 from jinghu.warnings.tables import audit, outbox
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -212,7 +212,7 @@ def test_the_message_says_who_did_not_answer(town):
     assert "330602001001001单位网格员grid1等2人未答复，请您接手" in call["text_zh"]
     assert "2 below you did not answer" in call["text_en"]
     with town.engine.connect() as connection:
-        silent = list_silent(connection, tasks(town)["village1"].event_id, IDS["village1"])
+        silent = silent_below(connection, tasks(town)["village1"].event_id, IDS["village1"])
     assert [(s.name, s.unable) for s in silent] == [("grid1", False), ("grid2", False)]
 
 

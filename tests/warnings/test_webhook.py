@@ -12,15 +12,15 @@ from aiohttp import TCPConnector, web
 from aiohttp.abc import AbstractResolver
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.warnings.letters import MESSAGE
 
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.addresses import GuardedResolver, is_public
-from jinghu.warnings.outbox import BusyError, Outgoing
+from jinghu.warnings.outbox import BusyError, GoneError
 from jinghu.warnings.webhook import Webhook, sign
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
-MESSAGE = Outgoing(1, "sms", "msg_1", 1, '{"a":"暴雨"}'.encode(), "Actual")
 
 
 def verify(secret: str, headers: dict[str, str], body: bytes) -> bool:
@@ -219,7 +219,7 @@ def test_the_receiver_gets_a_signed_message():
 @pytest.mark.parametrize(
     ("status", "headers", "retryable"),
     [
-        (400, {}, False), (410, {}, False), (413, {}, False), (422, {}, False),
+        (400, {}, False), (410, {}, True), (413, {}, False), (422, {}, False),
         (401, {}, True), (404, {}, True), (429, {}, True), (500, {}, True), (503, {}, True),
         (302, {"location": "/inner"}, True),
     ],
@@ -237,6 +237,7 @@ def test_refusals_are_final_and_faults_are_not(status, headers, retryable):
     with pytest.raises(DeliveryError, match=f"HTTP {status}") as error:
         serve(handler, then)
     assert error.value.retryable is retryable
+    assert isinstance(error.value, GoneError) is (status == 410)  # it waits for another receiver
     assert asked == ["/in"]  # redirects are not followed
 
 

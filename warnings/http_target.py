@@ -1,0 +1,108 @@
+"""Requests to a receiver over HTTP: to addresses it may have, no further, and what answers mean."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from jinghu.grid.errors import ConfigError, DeliveryError
+from jinghu.warnings.addresses import GuardedResolver, check_literal
+from jinghu.warnings.outbox import BusyError, GoneError
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_LONGEST_ANSWER = 20_000  # bytes
+_REFUSED = (400, 413, 415, 422)  # the receiver looked at the message and will not have it
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTarget:
+    """One receiver.
+
+    Parameters
+    ----------
+    channel
+        Name of the channel, for errors.
+    host
+        Where it stands: scheme, host and port of its address, without what may be secret in it.
+    allow_private
+        Whether the receiver may stand on loopback or a private network, and there use plain HTTP.
+    """
+
+    channel: str
+    host: str
+    allow_private: bool = False
+
+    @classmethod
+    def of(cls, channel: str, url: str, allow_private: bool) -> "HttpTarget":
+        """Target of an address; ConfigError where it can never work."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"channel {channel}: {parts.netloc or url} is not an http(s) address")
+        if parts.scheme == "http" and not allow_private:
+            raise ConfigError(f"channel {channel}: {parts.netloc}: only https leaves the house")
+        return cls(channel, f"{parts.scheme}://{parts.netloc}", allow_private)
+
+    @property
+    def private_only(self) -> bool:
+        """Plain HTTP never leaves the house."""
+        return self.host.startswith("http:")
+
+    def session(self, concurrent: int) -> aiohttp.ClientSession:
+        """Open a session that connects only to addresses that this receiver may have.
+
+        Names are resolved, checked and connected to in one step: a name that resolves to another
+        address a moment later (DNS rebinding) gains nothing.
+        """
+        resolver = GuardedResolver(self.private_only, self.allow_private)
+        connector = aiohttp.TCPConnector(limit=concurrent, resolver=resolver, use_dns_cache=False)
+        return aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+
+    async def send(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        method: str = "POST",
+    ) -> tuple[int, bytes]:
+        """Make one request; returns the status and the answer where it was taken.
+
+        Raises
+        ------
+        DeliveryError
+            ``retryable`` for faults that may pass or be mended; not for refusals of the message.
+            Its text never has the address, which may hold a secret.
+        """
+        check_literal(urlsplit(url).hostname or "", self.private_only, self.allow_private)
+        try:
+            async with session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                status, wait = answer.status, answer.headers.get("retry-after", "")
+                found = await answer.content.read(_LONGEST_ANSWER)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            hidden = cause.replace(url, self.host)
+            raise DeliveryError(f"{self.channel}: {hidden}", retryable=True) from None
+        if 200 <= status < 300:
+            return status, found
+        told = f"{self.channel}: HTTP {status}"
+        if status == 410:
+            raise GoneError(f"{told}: the receiver is gone")
+        if status in (429, 503) and wait.isdecimal():
+            raise BusyError(told, timedelta(seconds=int(wait[:6])))
+        raise DeliveryError(told, retryable=status not in _REFUSED)
+
+
+def json_of(channel: str, body: bytes) -> dict[str, object]:
+    """Answer of a receiver that answers in JSON; DeliveryError where it does not."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DeliveryError(f"{channel}: the answer is not a JSON object", retryable=True)
+    return found

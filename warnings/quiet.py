@@ -1,0 +1,39 @@
+"""Quiet hours: blue warnings that come at night are held until morning; nothing else is."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from jinghu.grid.times import BEIJING
+from jinghu.warnings.levels import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """From when until when, by the clock on the wall; the end may lie on the next day.
+
+    >>> from datetime import UTC
+    >>> night = Quiet(time(22), time(6, 30))
+    >>> night.due(Level.BLUE, datetime(2026, 7, 1, 15, tzinfo=UTC)).isoformat()
+    '2026-07-01T22:30:00+00:00'
+    >>> night.due(Level.YELLOW, datetime(2026, 7, 1, 15, tzinfo=UTC)).hour
+    15
+    """
+
+    begins: time
+    ends: time
+
+    def due(self, level: Level, now: datetime) -> datetime:
+        """When a message of a level may go out: now, or in the morning."""
+        if level is not Level.BLUE or not self._holds(now):
+            return now
+        local = now.astimezone(BEIJING)
+        morning = datetime.combine(local.date(), self.ends, BEIJING)
+        if morning <= local:
+            morning += timedelta(days=1)
+        return morning.astimezone(now.tzinfo)
+
+    def _holds(self, now: datetime) -> bool:
+        at = now.astimezone(BEIJING).time()
+        if self.begins <= self.ends:
+            return self.begins <= at < self.ends
+        return at >= self.begins or at < self.ends
