@@ -60,7 +60,7 @@ def test_a_whole_chain_is_whole(world, tmp_path):
     assert sorted(p.name for p in folder.iterdir()) == ["2026-07-01.jsonl", "2026-07-02.jsonl"]
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, N - 1), st.sampled_from(FIELDS), st.integers(0, 15), st.data())
 def test_an_edit_of_any_field_is_found(world_class, row, field, at, data):
     world = world_class("sqlite://")
@@ -77,7 +77,7 @@ def test_an_edit_of_any_field_is_found(world_class, row, field, at, data):
     world.engine.dispose()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.permutations(range(N)), st.integers(0, N), st.booleans())
 def test_deleting_reordering_and_truncating_are_found(
     world_class, tmp_path_factory, order, kept, in_place
