@@ -1,6 +1,7 @@
 """Dead letters and disabled channels, seen and mended from the command line."""
 
 import json
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -8,8 +9,10 @@ from sqlalchemy import select, update
 from tests.api.conftest import TIME, make_settings, publish_cycle, warn_people
 
 from jinghu.cli import main
+from jinghu.warnings.acknowledge import Answer, Link, answer
 from jinghu.warnings.database import open_database
-from jinghu.warnings.tables import channel, outbox
+from jinghu.warnings.reports import Report
+from jinghu.warnings.tables import channel, outbox, task
 
 
 @pytest.fixture
@@ -66,3 +69,24 @@ def test_one_worker_once(office):
     jinghu, _ = office
     code, out, _ = jinghu("deliver", "--json")
     assert (code, json.loads(out)["sent"]) == (0, 0)
+
+
+def test_looking_back_at_an_event(office):
+    jinghu, engine = office
+    with engine.connect() as connection:
+        row = connection.execute(select(task)).one()
+    link = Link(row.event_id, row.recipient_id, TIME + timedelta(hours=6))
+    report = Report("HANDLED", "桥头积水", water_depth_cm=45, people_moved=12)
+    answer(engine, link, Answer.HANDLED, "桥头积水", TIME + timedelta(minutes=4), report=report)
+    code, out, _ = jinghu("review", row.event_id, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["highest"], found["people_moved"]) == ("orange", 12)
+    assert [m["action"] for m in found["issued"]] == ["NEW"]
+    assert found["done"][0]["by_status"] == {"HANDLED": 1}
+    assert found["done"][0]["median_answer_s"] == 240.0
+    assert [r["water_depth_cm"] for r in found["reports"]] == [45]
+    _, out, _ = jinghu("review", row.event_id)
+    assert "HANDLED: 桥头积水 积水 water 45 cm" in out
+    code, _, err = jinghu("review", "nothing")
+    assert (code, err) == (3, "jinghu: nothing: there is no such event\n")

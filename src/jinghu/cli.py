@@ -17,6 +17,7 @@ from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
 from jinghu.cli_people import audience_app
+from jinghu.cli_review import review
 from jinghu.cli_rules import rules_app
 from jinghu.cli_verify import verify
 from jinghu.grid.errors import ConfigError, DataError, JinghuError, NotBuiltError
@@ -42,6 +43,7 @@ app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
 app.command()(deliver)
+app.command()(review)
 app.command()(verify)
 
 

@@ -1,4 +1,4 @@
-"""What the commands about the outbox do."""
+"""What the commands about delivery do: the outbox, and looking back at an event."""
 
 import time
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from jinghu.warnings import dead_letters as letters
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import deliver, outbox_counts
 from jinghu.warnings.outbox import disabled_channels
+from jinghu.warnings.review import review
 
 _LOOK_EVERY_S = 0.5  # a message waits no longer than this for a worker that has nothing to do
 
@@ -55,6 +56,13 @@ def enable_channel(name: str, settings: Settings, now: datetime) -> None:
     """Use a channel again; DataError where it is not disabled."""
     with _opened(settings) as engine, engine.begin() as connection:
         letters.enable(connection, name, now)
+
+
+def review_event(event_id: str, settings: Settings) -> dict[str, Any]:
+    """Look back at one event; DataError where there is none of that name."""
+    with _opened(settings) as engine, reading(engine) as connection:
+        found = review(connection, event_id)
+    return asdict(found) | {"people_moved": found.people_moved}
 
 
 def deliver_due(settings: Settings, watch: bool) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -365,28 +366,17 @@ class Storm:
             )
             if self.world.rows(up):
                 self.report.wrong.append(f"task {row.task_id} was answered and went up")
-            again = self._of_event(row.event_id).where(
-                outbox.c.recipient_id == row.recipient_id,
-                outbox.c.kind == "WARNING",
-                outbox.c.level == row.level,
-                outbox.c.level > 0,
-                outbox.c.created_at > row.answered_at,
+            told_so = self._of_event(row.event_id).where(
+                outbox.c.recipient_id == row.recipient_id, outbox.c.kind == "WARNING"
             )
-            if self.world.rows(again) and not self._came_back(row):
-                self.report.wrong.append(f"task {row.task_id} was answered and told again")
+            messages = self.world.rows(told_so.order_by(outbox.c.outbox_id))
+            for before, after in pairwise(messages):
+                if after.created_at > row.answered_at and after.level == before.level:
+                    self.report.wrong.append(f"task {row.task_id} was answered and told again")
 
     def _of_event(self, event_id: str) -> Any:
         mine = select(alert.c.alert_id).where(alert.c.event_id == event_id)
         return select(outbox).where(outbox.c.alert_id.in_(mine))
-
-    def _came_back(self, row: Any) -> bool:
-        """Whether another level was told in between: somebody who moved, or a level that fell."""
-        other = self._of_event(row.event_id).where(
-            outbox.c.recipient_id == row.recipient_id,
-            outbox.c.level != row.level,
-            outbox.c.created_at > row.answered_at,
-        )
-        return bool(self.world.rows(other))
 
 
 def one_run(seed: int, sink: Receiver, folder: Path) -> Report:
