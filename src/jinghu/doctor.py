@@ -57,6 +57,10 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     if settings.inputs.profiles:
         frame = partial(parse_frame, settings.inputs.profile_frame, "inputs.profile_frame")
         checks.append(("profile frame", frame))
+    checks += [(f"rivers {p.name}", partial(_there, p, "rivers")) for p in settings.inputs.rivers]
+    if settings.inputs.rivers:
+        declared = settings.inputs.river_frame or settings.inputs.station_frame
+        checks.append(("river frame", partial(parse_frame, declared, "inputs.river_frame")))
     return [_look(what, check) for what, check in checks]
 
 
@@ -79,9 +83,9 @@ def _file(path: Path) -> str:
     return str(path)
 
 
-def _there(path: Path) -> str:
+def _there(path: Path, option: str = "profiles") -> str:
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: set inputs.profiles")
+        raise FileNotFoundError(f"{path} is missing: set inputs.{option}")
     return str(path)
 
 
