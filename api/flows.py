@@ -71,6 +71,23 @@ def series(flows: Flows, name: str, dim: str, index: int) -> Series:
     return Series(times=_times(flows.data), values=[number(v, 3) for v in values])
 
 
+def optional_series(flows: Flows, name: str, index: int) -> Series | None:
+    """Values of a gauge's variable over time, None where the cycle has none."""
+    return series(flows, name, "gauge", index) if name in flows.data else None
+
+
+def observations(flows: Flows, name: str, index: int) -> Series | None:
+    """Reports of a gauge, None where the cycle has none."""
+    if name not in flows.data:
+        return None
+    values = flows.data[name].isel(gauge=index).values
+    known = np.isfinite(values)
+    times = flows.data["observation_time"].values[known]
+    return Series(
+        times=[from_numpy(t) for t in times], values=[number(v, 3) for v in values[known]]
+    )
+
+
 def text_of(data: xr.Dataset, dim: str, index: int, *names: str) -> str:
     """Text of the first variable of these names that lies along ``dim``, else nothing."""
     for name in names:
@@ -93,6 +110,7 @@ def _gauge(flows: Flows, k: int) -> Gauge:
     level = (
         number(data["water_level"].isel(gauge=k).values[now], 3) if "water_level" in data else None
     )
+    newest = _newest_report(flows, k)
     return Gauge(
         id=str(k),
         name_zh=zh or str(k),
@@ -107,9 +125,27 @@ def _gauge(flows: Flows, k: int) -> Gauge:
         discharge_peak=None if peak is None else number(flow[peak], 3),
         peak_time=None if peak is None else _times(data)[peak],
         level_now=level,
+        level_observed=newest[1],
+        discharge_observed=newest[2],
+        observed_at=newest[0],
         warning_level=_number_of(data, k, "gauge_warning_level"),
         guarantee_level=_number_of(data, k, "gauge_guarantee_level"),
     )
+
+
+def _newest_report(flows: Flows, k: int) -> tuple[datetime | None, float | None, float | None]:
+    """Time, level and discharge of a gauge's newest report."""
+    data = flows.data
+    if "observed_water_level" not in data:
+        return None, None, None
+    level = data["observed_water_level"].isel(gauge=k).values
+    flow = data["observed_discharge"].isel(gauge=k).values
+    (rows,) = np.nonzero(np.isfinite(level) | np.isfinite(flow))
+    if not rows.size:
+        return None, None, None
+    row = int(rows[-1])
+    at = from_numpy(data["observation_time"].values[row])
+    return at, number(level[row], 3), number(flow[row], 3)
 
 
 def _number_of(data: xr.Dataset, k: int, *names: str) -> float | None:

@@ -11,6 +11,8 @@ from jinghu.api.flows import (
     flows_of,
     gauge_index,
     gauges,
+    observations,
+    optional_series,
     reach_index,
     series,
     text_of,
@@ -47,11 +49,10 @@ def hydrograph(
     response: Response,
     cycle: CycleQuery = None,
 ) -> Hydrograph:
-    """Return discharge and level of one gauge over time."""
+    """Return discharge and level of one gauge over time, and what it has reported."""
     flows = _flows(context, cycle)
     index = gauge_index(flows, gauge)
     cached(response, 0)
-    level = series(flows, "water_level", "gauge", index) if "water_level" in flows.data else None
     return Hydrograph(
         cycle=flows.published.cycle,
         time=flows.published.time,
@@ -59,7 +60,13 @@ def hydrograph(
         terrain_generated=flows.terrain_generated,
         gauge=gauges(flows)[index],
         discharge=series(flows, "gauge_discharge", "gauge", index),
-        level=level,
+        level=optional_series(flows, "water_level", index),
+        discharge_lower=optional_series(flows, "gauge_discharge_lower", index),
+        discharge_upper=optional_series(flows, "gauge_discharge_upper", index),
+        level_lower=optional_series(flows, "water_level_lower", index),
+        level_upper=optional_series(flows, "water_level_upper", index),
+        observed_discharge=observations(flows, "observed_discharge", index),
+        observed_water_level=observations(flows, "observed_water_level", index),
     )
 
 

@@ -219,6 +219,11 @@ class Gauge(_Model):
     discharge_peak: float | None
     peak_time: datetime | None
     level_now: float | None = Field(description="m, 1985 national height datum")
+    level_observed: float | None = Field(
+        description="m above the station's own datum, newest of its reports"
+    )
+    discharge_observed: float | None = Field(description="m3 s-1, newest of its reports")
+    observed_at: datetime | None = Field(description="time of the newest report")
     warning_level: float | None = Field(description="m, where one is on record")
     guarantee_level: float | None = Field(description="m, where one is on record")
 
@@ -243,6 +248,14 @@ class Hydrograph(_Model):
     gauge: Gauge
     discharge: Series
     level: Series | None
+    discharge_lower: Series | None = Field(description="5 % of what may come lie below it")
+    discharge_upper: Series | None = Field(description="5 % of what may come lie above it")
+    level_lower: Series | None
+    level_upper: Series | None
+    observed_discharge: Series | None = Field(description="reports of the last day")
+    observed_water_level: Series | None = Field(
+        description="reports of the last day, above the station's own datum"
+    )
 
 
 class Reach(_Model):

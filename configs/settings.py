@@ -95,6 +95,12 @@ class InputSettings(_Frozen):
     profile_clock: Literal["UTC", "Beijing"] = Field(
         "UTC", description="time in which profiles are written and named"
     )
+    rivers: tuple[ConfigPath, ...] = Field(
+        (), description="files or folders of reports of river gauges and reservoirs (CSV)"
+    )
+    river_frame: str = Field(
+        "", description="frame of their coordinates; that of the rain stations where empty"
+    )
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
     expected_radars: tuple[str, ...] = Field(
         (), description="codes of radars whose silence degrades a cycle by name"
@@ -226,6 +232,12 @@ class HydroSettings(_Frozen):
         12,
         ge=1,
         description="it is worked out anew in cycles whose minutes of the day this divides",
+    )
+    update_members: int = Field(
+        32,
+        ge=8,
+        le=200,
+        description="members that tell how river reports correct the water of the flood model",
     )
     terrain_seed: int = 0
     burn_rivers: bool = Field(

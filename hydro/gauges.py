@@ -10,7 +10,7 @@ import numpy as np
 from jinghu.grid.errors import DataError
 from jinghu.hydro.network import RiverNetwork
 
-_COLUMNS = (
+COLUMNS = (
     "name_zh",
     "name_en",
     "river",
@@ -39,6 +39,8 @@ class Gauge:
         Levels above ``datum``, NaN where the file gives none.
     datum, source
         Of the levels, and where the row came from.
+    station
+        Code by which the gauge reports; its Chinese name where the file has none.
     """
 
     name_zh: str
@@ -50,6 +52,12 @@ class Gauge:
     guarantee_level_m: float
     datum: str
     source: str
+    station: str = ""
+
+    @property
+    def code(self) -> str:
+        """What its reports call it."""
+        return self.station or self.name_zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class PlacedGauge:
 
 
 def read_gauges(path: Path) -> tuple[Gauge, ...]:
-    """Read gauges from CSV with a header.
+    """Read gauges from CSV with a header; the column ``station`` may be missing.
 
     Raises
     ------
@@ -74,7 +82,7 @@ def read_gauges(path: Path) -> tuple[Gauge, ...]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(path, f"cannot be read: {error}") from None
-    if rows and (missing := [name for name in _COLUMNS if name not in rows[0]]):
+    if rows and (missing := [name for name in COLUMNS if name not in rows[0]]):
         raise DataError(path, f"lacks the columns {', '.join(missing)}")
     return tuple(_gauge(row, f"{path} row {number}") for number, row in enumerate(rows, 2))
 
@@ -99,6 +107,7 @@ def _gauge(row: dict[str, str], place: str) -> Gauge:
         levels[1],
         row["datum"] or "",
         row["source"] or "",
+        (row.get("station") or "").strip(),
     )
 
 

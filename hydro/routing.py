@@ -126,6 +126,38 @@ def final_state(routed: xr.Dataset) -> xr.Dataset:
     return state.drop_vars([name for name in state.coords if name != "member"])
 
 
+def advance(
+    parts: Segments,
+    method: RoutingMethod,
+    lateral: Array,
+    outflow: Array,
+    storage_m3: Array,
+    reaches: NDArray[np.int64],
+) -> tuple[Array, Array, Array]:
+    """Route members without a Dataset around them, for what runs in every cycle.
+
+    Parameters
+    ----------
+    parts
+        Segments at the step of the inflow.
+    method
+        Method.
+    lateral
+        (time, reach, member) m3/s, finite and not negative.
+    outflow, storage_m3
+        (segment, member) state at the start, left as it is.
+    reaches
+        Whose discharge is wanted.
+
+    Returns
+    -------
+    Discharge (time, wanted, member) in m3/s at the ends of the steps, outflow and storage.
+    """
+    state = _State(outflow.copy(), storage_m3.copy())
+    discharge, state, _, _ = _swept(parts, method, lateral, state, reaches, 1)
+    return discharge, state.outflow, state.storage_m3
+
+
 def _wanted(network: RiverNetwork, reaches: ArrayLike | None) -> NDArray[np.int64]:
     """Reaches whose discharge is kept."""
     if reaches is None:

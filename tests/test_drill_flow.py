@@ -9,8 +9,9 @@ import xarray as xr
 
 from jinghu.configs.settings import CONFIGS
 from jinghu.drill_flow import Reservoirs, fill, perturbed, place_watched, true_flows
-from jinghu.drill_rivers import COLUMNS, RiverReports, rows_between, write_reports
+from jinghu.drill_rivers import RiverReports, rows_between, write_reports
 from jinghu.grid.fields import attrs
+from jinghu.grid.river_reports import COLUMNS
 from jinghu.grid.spec import GridSpec
 from jinghu.hydro.model import Basin, ModelParams, simulate
 from jinghu.hydro.network import NetworkParams, build_network

@@ -65,12 +65,18 @@ export function rateChart(observed, forecast, analysis, cursor, label) {
 }
 
 /** A line over time, with levels of thresholds where there are any. */
-export function lineChart(points, { analysis, cursor, thresholds = [], height = 84, least = 1, label }) {
-  const values = points.map((p) => p.value ?? 0);
+export function lineChart(points, { analysis, cursor, thresholds = [], observed = [], band = null, height = 84, least = 1, label }) {
+  const told = observed.filter((p) => p.value != null && p.time <= analysis);
+  const values = [...points, ...told, ...(band?.upper ?? [])].map((p) => p.value ?? 0);
   const reached = thresholds.map((t) => t.value);
   const lowest = reached.length ? Math.min(...reached) : 0;
   const top = roundUp(Math.max(...values, lowest) * 1.05, least);
-  const chart = frame(height, points.map((p) => p.time), top, label);
+  const chart = frame(height, [...told, ...points].map((p) => p.time), top, label);
+  if (band) {
+    const side = (list) => list.filter((p) => p.value != null).map((p) => `${chart.x(p.time).toFixed(1)} ${chart.y(p.value).toFixed(1)}`);
+    const around = [...side(band.upper), ...side(band.lower).reverse()];
+    if (around.length) chart.node.append(svg("path", { class: "band", d: `M${around.join("L")}Z` }));
+  }
   for (const { value, level, text } of thresholds) {
     if (value > top) continue;
     const y = chart.y(value);
@@ -85,6 +91,9 @@ export function lineChart(points, { analysis, cursor, thresholds = [], height = 
     pen = "L";
   }
   chart.node.append(svg("path", { class: "line", d: path || "M0 0" }));
+  for (const { time, value } of told) {
+    chart.node.append(svg("circle", { class: "report", cx: chart.x(time), cy: chart.y(value), r: 1.8 }));
+  }
   vertical(chart, analysis, "now", height);
   if (cursor >= points[0].time) vertical(chart, cursor, "cursor", height);
   return chart.node;

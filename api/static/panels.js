@@ -105,20 +105,31 @@ function windowChart(window, forecast, analysis, cursor) {
 function hydrographPart(hydrograph, cursor) {
   if (!hydrograph) return [];
   const { gauge } = hydrograph;
+  const analysis = Date.parse(hydrograph.time);
+  const recent = (series) => (series ? pairs(series).filter((p) => p.time > analysis - 6 * 3600e3) : []);
+  const band = (lower, upper) => (lower && upper ? { lower: pairs(lower), upper: pairs(upper) } : null);
+  const flows = recent(hydrograph.observed_discharge), levels = recent(hydrograph.observed_water_level);
   const parts = [
     el("h3", {}, both(`${hydrograph.near ? "最近测站 " : ""}${gauge.name_zh} 流量 m³/s：现在 ${flow(gauge.discharge_now)}，洪峰 ${flow(gauge.discharge_peak)}`, `${gauge.name_en}: flow now, peak`)),
     lineChart(pairs(hydrograph.discharge), {
-      analysis: Date.parse(hydrograph.time), cursor, height: 110, label: `${gauge.name_zh} 流量过程 hydrograph`,
+      analysis, cursor, height: 110, label: `${gauge.name_zh} 流量过程 hydrograph`,
+      observed: flows, band: band(hydrograph.discharge_lower, hydrograph.discharge_upper),
     }),
   ];
+  if (gauge.observed_at) {
+    parts.push(el("p", { class: "note" }, both(
+      `圆点为实测，最新 ${beijingText(Date.parse(gauge.observed_at))}：流量 ${flow(gauge.discharge_observed)}，水位 ${flow(gauge.level_observed)} m；浅色带为90%区间。`,
+      "dots: reports; band: 90 % interval")));
+  }
   const marks = [["warning_level", "yellow", "警戒"], ["guarantee_level", "red", "保证"]]
     .filter(([name]) => gauge[name] != null)
     .map(([name, level, zh]) => ({ value: gauge[name], level, text: `${zh} ${gauge[name]}` }));
-  if (hydrograph.level && marks.length) {
+  if (hydrograph.level && (marks.length || levels.length)) {
     parts.push(
       el("h3", {}, both(`水位 m：现在 ${flow(gauge.level_now)}`, "water level, 1985 datum")),
       lineChart(pairs(hydrograph.level), {
-        analysis: Date.parse(hydrograph.time), cursor, height: 96, thresholds: marks, label: `${gauge.name_zh} 水位 water level`,
+        analysis, cursor, height: 96, thresholds: marks, label: `${gauge.name_zh} 水位 water level`,
+        observed: levels, band: band(hydrograph.level_lower, hydrograph.level_upper),
       }),
     );
   }

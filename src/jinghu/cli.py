@@ -76,6 +76,7 @@ def cycle(
     radar: Annotated[list[Path] | None, typer.Option(help="Volumes or folders.")] = None,
     stations: Annotated[list[Path] | None, typer.Option(help="Station reports.")] = None,
     profiles: Annotated[list[Path] | None, typer.Option(help="Wind profiles or folders.")] = None,
+    rivers: Annotated[list[Path] | None, typer.Option(help="River reports or folders.")] = None,
     store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="Who extrapolates: jinghu, or pysteps to compare.")
@@ -95,6 +96,7 @@ def cycle(
         radar or [settings.inputs.radar],
         stations or settings.inputs.stations,
         profiles or settings.inputs.profiles,
+        rivers or settings.inputs.rivers,
     )
     console = _console()
     report = cycle_report(run_cycle(settings, inputs, console), settings)

@@ -50,6 +50,8 @@ from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, writ
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
+from jinghu.river_reports import STATE, memory_state, read_rivers
+from jinghu.river_update import summary_of
 from jinghu.scoring import score_published
 from jinghu.self_calibration import to_dataset as reliability_dataset
 from jinghu.stages import StageLog
@@ -67,6 +69,7 @@ class CycleInputs:
     radar: Sequence[Path]
     stations: Sequence[Path]
     profiles: Sequence[Path] = ()
+    rivers: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -104,7 +107,9 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         carried = load_carried(store, inputs.time, working, making, log.degrade)
         clocks = (inputs.time, inputs.now)
         profiles = read_inputs(inputs.profiles, settings, clocks, store, log)
-        ingested = ingest(settings, inputs, store, log, carried, profiles.refused)
+        rivers = read_rivers(inputs.rivers, settings.inputs, clocks, store, log)
+        refused = (*profiles.refused, *rivers.refused)
+        ingested = ingest(settings, inputs, store, log, carried, refused)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
         melting = melting_now(ingested.volumes, melted, inputs.time, settings.radar)
@@ -141,7 +146,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         name_short_windows(windows, log)
         cells = storm_cells(rainfall.analysis, analysis.motion, store, inputs.time, log)
     with log.stage("flood"):
-        flows = flood(rainfall.best, forecast, inputs.time, store, settings, log)
+        flows = flood(rainfall.best, forecast, inputs.time, store, settings, log, rivers)
     with log.stage("rules"):
         grid = product_grid(windows, rates, rainfall, settings)
         levels = warning_levels(grid, settings)
@@ -154,6 +159,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
             cells.table,
         )
         manifest = manifest_of(settings, inputs, ingested, steering, log)
+        manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
         manifest["motion"] = rests_on(analysis.motion)
         manifest["calibration"] = calibration_rows(calibration, done)
         manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
@@ -174,6 +180,8 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         }
         since = inputs.time + step - timedelta(minutes=settings.radar.window_before_min)
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
+        if rivers.asked:
+            state[STATE] = memory_state(rivers.memory)
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log, flows.dataset)

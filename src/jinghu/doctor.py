@@ -65,6 +65,10 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         checks.append(("profile frame", frame))
     if settings.warnings.phone_keys_file or settings.warnings.phone_keys.get_secret_value():
         checks.append(("phone keys", partial(_phone_keys, settings)))
+    checks += [(f"rivers {p.name}", partial(_there, p, "rivers")) for p in settings.inputs.rivers]
+    if settings.inputs.rivers:
+        declared = settings.inputs.river_frame or settings.inputs.station_frame
+        checks.append(("river frame", partial(parse_frame, declared, "inputs.river_frame")))
     return [_look(what, check) for what, check in checks]
 
 
@@ -87,9 +91,9 @@ def _file(path: Path) -> str:
     return str(path)
 
 
-def _there(path: Path) -> str:
+def _there(path: Path, option: str = "profiles") -> str:
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: set inputs.profiles")
+        raise FileNotFoundError(f"{path} is missing: set inputs.{option}")
     return str(path)
 
 

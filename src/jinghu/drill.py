@@ -26,6 +26,7 @@ from jinghu.drill_play import (
     prepare,
     running,
     wait,
+    with_gauges,
     write_audience,
 )
 from jinghu.drill_report import DrillResult, report_json, timing_json
@@ -145,6 +146,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/", highlight=False)
             truth = make_truth(script, settings, STEP, options.world)
+            settings = with_gauges(settings, truth.watched.rivers)
             write_audience(truth.world.recipients, options.store)
             folder = options.store / "incoming"
             observers = make_observers(script, settings, truth, folder, options.workers)

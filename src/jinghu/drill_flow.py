@@ -164,26 +164,44 @@ def true_flows(
     Returns
     -------
     What `jinghu.hydro.model.simulate` returns of the rivers, and ``reservoir_level``,
-    ``reservoir_outflow`` ``(time, reservoir)``, ``reach_flood_discharge(reach)`` in m3/s.
+    ``reservoir_outflow`` ``(time, reservoir)``, ``reach_flood_discharge(reach)`` in m3/s; of the
+    reservoirs of the installation ``dam_level``, ``dam_outflow`` ``(time, dam)``.
     """
     channels, params = perturbed(network, ModelParams(), seed)
     times = amounts["time"].values
     step_s = float((times[1] - times[0]) / np.timedelta64(1, "s"))
     flows, _ = simulate(Basin.of(channels, spec, works), amounts, step_s, watched.rivers, params)
-    if "reservoir" in flows.dims:  # those of the installation are not among the watched ones
+    dams = _dams(flows)  # reservoirs of the installation are not among the watched ones
+    if "reservoir" in flows.dims:
         flows = flows.drop_dims("reservoir")
     lakes = watched.reservoirs
     inflow = flows["river_discharge"].values[:, lakes.reach].astype(np.float64)
     level, outflow = fill(lakes, inflow, step_s)
     dims = ("time", "reservoir")
     lon, lat = network.grid.to_lonlat(network.x_m[lakes.reach], network.y_m[lakes.reach])
-    return flows.assign(
+    return flows.merge(dams).assign(
         reservoir_level=(dims, level.astype(np.float32), attrs("water_level")),
         reservoir_outflow=(dims, outflow.astype(np.float32), attrs("river_discharge")),
         reach_flood_discharge=("reach", flood_discharge(network.upstream_area_km2)),
         reservoir_name_zh=("reservoir", np.array(lakes.names, object)),
         reservoir_lon=("reservoir", lon),
         reservoir_lat=("reservoir", lat),
+    )
+
+
+def _dams(flows: xr.Dataset) -> xr.Dataset:
+    """Levels and outflows of the reservoirs of the installation, under names of their own."""
+    if "reservoir" not in flows.dims:
+        return xr.Dataset(coords={"time": flows["time"].values})
+    outflow = (flows["reservoir_release"] + flows["reservoir_spill"]).values
+    names = ("id", "name_zh", "lon", "lat", "datum")
+    return xr.Dataset(
+        {
+            "dam_level": (("time", "dam"), flows["reservoir_level"].values, attrs("water_level")),
+            "dam_outflow": (("time", "dam"), outflow, attrs("river_discharge")),
+            **{f"dam_{name}": ("dam", flows[f"reservoir_{name}"].values) for name in names},
+        },
+        coords={"time": flows["time"].values},
     )
 
 

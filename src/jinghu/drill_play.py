@@ -23,9 +23,11 @@ from jinghu.drill_ahead import made_ahead
 from jinghu.drill_inputs import Observers
 from jinghu.drill_report import CycleTime
 from jinghu.drill_results import AFTER_ANALYSIS
+from jinghu.drill_rivers import write_gauges
 from jinghu.drill_script import DrillScript
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
+from jinghu.hydro.gauges import PlacedGauge
 from jinghu.simulated_public import Public
 from jinghu.warnings.audience import Recipient
 from jinghu.warnings.database import THROWAWAY
@@ -108,10 +110,22 @@ def drill_settings(
             "profiles": (incoming / "profiles",),
             "profile_frame": "WGS-84",
             "profile_clock": "UTC",
+            "rivers": (incoming / "rivers",),
+            "river_frame": "WGS-84",
             "expected_radars": script.radars,
         }
     )
     return settings.model_copy(update={"warnings": warnings, "inputs": inputs})
+
+
+def with_gauges(settings: Settings, gauges: Sequence[PlacedGauge]) -> Settings:
+    """Settings of a drill with the table of its gauges, which is written beside its inputs.
+
+    Those that the office has come first and keep their numbers.
+    """
+    path = write_gauges(gauges, settings.store / "incoming" / "gauges.csv")
+    hydro = settings.hydro.model_copy(update={"gauges": path})
+    return settings.model_copy(update={"hydro": hydro})
 
 
 def write_audience(recipients: Sequence[Recipient], store: Path) -> Path:
@@ -156,8 +170,8 @@ def play(
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             public.clock.at = now
-            profiles = settings.inputs.profiles
-            inputs = CycleInputs(time, now, [settings.inputs.radar], stations, profiles)
+            found = settings.inputs
+            inputs = CycleInputs(time, now, [found.radar], stations, found.profiles, found.rivers)
             last = number == len(times) - 1
             result = run_cycle(_with_full(settings) if last else settings, inputs, quiet)
             answered = answer_until_next(now, settings, public)

@@ -1,11 +1,12 @@
-"""Reports of a drill's river and reservoir gauges, in files with declared columns.
+"""Reports of a drill's river and reservoir gauges, and the table of the gauges.
 
-Nothing reads them yet: taking them in is a step of the cycle that is still to come.
+The reservoirs are those of the installation, by their ids, and small ones that its flood model
+does not know.
 """
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,11 @@ import numpy as np
 import xarray as xr
 
 from jinghu.grid import durable
+from jinghu.grid.river_reports import COLUMNS, Kind
 from jinghu.grid.times import from_numpy, isoformat
+from jinghu.hydro.gauges import COLUMNS as GAUGE_COLUMNS
+from jinghu.hydro.gauges import PlacedGauge
 
-COLUMNS = ("station", "kind", "name_zh", "lat", "lon", "time_utc", "water_level_m", "datum",
-           "discharge_m3s")  # fmt: skip
 Row = tuple[str, ...]
 _TAG = 0x5249
 _LEVEL_NOISE_M = 0.01
@@ -27,8 +29,9 @@ _DELAY_SPREAD = 0.8  # of its logarithm
 _LATEST_MIN = 60.0
 # Kind, letters of its stations, dimension, and variables of the truth.
 _KINDS = (
-    ("river", "RG", "gauge", "water_level", "gauge_discharge"),
-    ("reservoir", "RS", "reservoir", "reservoir_level", "reservoir_outflow"),
+    (Kind.RIVER, "RG", "gauge", "water_level", "gauge_discharge"),
+    (Kind.RESERVOIR, "RS", "reservoir", "reservoir_level", "reservoir_outflow"),
+    (Kind.RESERVOIR, "", "dam", "dam_level", "dam_outflow"),
 )
 
 
@@ -66,17 +69,23 @@ def _reports_of(
     random = np.random.default_rng([reports.seed, _TAG, int(time.timestamp())])
     datum = str(flows["water_level"].attrs["vertical_datum"])
     for kind, letters, dim, level_of, flow_of in _KINDS:
+        if dim not in flows.dims:
+            continue  # the installation has no reservoirs
         n = flows.sizes[dim]
         level = flows[level_of].values[number] + random.normal(0.0, _LEVEL_NOISE_M, n)
         flow = flows[flow_of].values[number] * random.normal(1.0, _FLOW_NOISE, n)
         delay = _DELAY_MIN * np.exp(random.normal(0.0, _DELAY_SPREAD, n))
         names = flows[f"{dim}_name_zh"].values
         lat, lon = flows[f"{dim}_lat"].values, flows[f"{dim}_lon"].values
+        codes = [f"{letters}{i + 1:03d}" for i in range(n)]
+        datums = [datum] * n
+        if dim == "dam":
+            codes, datums = (list(map(str, flows[f"dam_{v}"].values)) for v in ("id", "datum"))
         for i in range(n):
             arrives = time + timedelta(minutes=min(float(delay[i]), _LATEST_MIN))
             yield arrives, (
-                f"{letters}{i + 1:03d}", kind, str(names[i]), f"{lat[i]:.5f}", f"{lon[i]:.5f}",
-                isoformat(time), f"{level[i]:.2f}", datum, f"{flow[i]:.2f}",
+                codes[i], kind.value, str(names[i]), f"{lat[i]:.5f}", f"{lon[i]:.5f}",
+                isoformat(time), f"{level[i]:.2f}", datums[i], f"{flow[i]:.2f}",
             )  # fmt: skip
 
 
@@ -87,5 +96,21 @@ def write_reports(reports: RiverReports, before: datetime, until: datetime, fold
     csv.writer(text, lineterminator="\n").writerows(
         [COLUMNS, *rows_between(reports, before, until)]
     )
+    durable.write_atomic(path, text.getvalue().encode("utf-8"))
+    return path
+
+
+def write_gauges(gauges: Sequence[PlacedGauge], path: Path) -> Path:
+    """Write the table of the gauges as an office has it, with the codes of their reports."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow((*GAUGE_COLUMNS, "station"))
+    for number, placed in enumerate(gauges, 1):
+        g = placed.gauge
+        levels = ["" if np.isnan(v) else f"{v:g}" for v in (g.warning_level_m, g.guarantee_level_m)]
+        rows.writerow(
+            (g.name_zh, g.name_en, g.river, g.lon, g.lat, *levels, g.datum, g.source,
+             f"RG{number:03d}")
+        )  # fmt: skip
     durable.write_atomic(path, text.getvalue().encode("utf-8"))
     return path

@@ -18,7 +18,7 @@ from jinghu.grid.states import load_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, parse_cycle_name, to_numpy
 from jinghu.hydro.gauges import PlacedGauge, place_gauges, read_gauges
-from jinghu.hydro.model import Basin, FloodState, ModelParams, simulate
+from jinghu.hydro.model import Basin, FloodState, ModelParams, amounts_of, simulate
 from jinghu.hydro.network import (
     FORMAT_VERSION,
     NetworkParams,
@@ -32,9 +32,13 @@ from jinghu.hydro.rivers import read_rivers
 from jinghu.hydro.routing import STATE_VERSION, RoutingMethod
 from jinghu.hydro.terrain import GENERATED, TERRAIN_VERSION, generate_terrain, read_dem
 from jinghu.hydro.works import Works
+from jinghu.river_products import at_gauges_now, forecast_corrected
+from jinghu.river_reports import STATE, RiverInputs
+from jinghu.river_update import Taken, Watch, kept_state, known_before, take_in
 from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
 
+NO_REPORTS = RiverInputs()
 _MISSING_SHARE = 0.05
 _REMEMBERED_H = 3.0  # rain of so many hours makes the water that is looked at now
 
@@ -65,8 +69,11 @@ def flood(
     store: Store,
     settings: Settings,
     log: StageLog,
+    reports: RiverInputs = NO_REPORTS,
 ) -> FloodOutcome:
     """Run the flood model: observed rain brings the state to ``time``, the forecast beyond it.
+
+    What rivers and reservoirs report corrects the state in between, and the forecast at gauges.
 
     Parameters
     ----------
@@ -80,6 +87,8 @@ def flood(
         Holds the network and the state of the cycle before.
     settings, log
         Settings of the installation; where degradations are named.
+    reports
+        Of river gauges and reservoirs; without any nothing is corrected.
     """
     try:
         network = network_of(settings, store)
@@ -98,12 +107,22 @@ def flood(
     rain = to_horizon(forecast, to_numpy(time), step_s, settings.hydro.horizon_h)
     try:
         past, state = simulate(basin, observed, step_s, gauges, params, before, outlook=rain)
+        taken: Taken | None = None
+        now = past.isel(time=[-1])
+        if reports.asked:
+            watch = Watch(basin, gauges, params, step_s, settings.hydro.update_members)
+            known = known_before(_kept(store, time), watch, since, log)
+            run = (past, amounts_of(observed, basin), state)
+            taken = take_in(reports, watch, known, run, time, log)
+            if taken.moved:
+                state = taken.state
+                now = at_gauges_now(now, watch, state)
         coming, _ = simulate(basin, rain, step_s, gauges, params, state)
     except (DataError, ConfigError) as error:  # a pool left its tables, a rule names no gauge
         log.degrade(f"no flood forecast: {error}")
         return FloodOutcome(None, {"reaches": 0, "gauges": [], "error": str(error)}, {})
     flows = xr.concat(
-        [past.isel(time=[-1]), coming],
+        [now, coming],
         "time",
         data_vars="minimal",
         coords="minimal",
@@ -116,6 +135,11 @@ def flood(
     _name_extrapolated(works, flows, log)
     if network.terrain_source == GENERATED:
         log.degrade("flows rest on a terrain generated from river lines, not on a survey")
+    kept = to_states(state, basin)
+    if taken is not None:
+        kept[STATE] = kept_state(taken, watch, reports.memory)
+        if taken.spoke:
+            flows = forecast_corrected(flows, taken, watch, time)
     every = max(1, round(settings.hydro.step_min * 60.0 / step_s))
     flash = flash_floods(
         basin, state.soil, flows, (best, forecast), time, params, store, settings, log
@@ -123,11 +147,16 @@ def flood(
     published = flows.isel(time=slice(None, None, every)).merge(
         flash.dataset, combine_attrs="no_conflicts"
     )
-    return FloodOutcome(
-        published,
-        _summary(network, gauges, flows) | flash.summary,
-        to_states(state, basin) | flash.state,
-    )
+    summary = _summary(network, gauges, flows) | flash.summary
+    if taken is not None:
+        summary["reports"] = taken.summary
+    return FloodOutcome(published, summary, kept | flash.state)
+
+
+def _kept(store: Store, time: datetime) -> xr.Dataset | None:
+    """What the cycle before knew of rivers."""
+    found = load_state(store, cycle_name(time), STATE)
+    return None if found is None else found[1]
 
 
 def _name_extrapolated(works: Works, flows: xr.Dataset, log: StageLog) -> None:
@@ -238,7 +267,9 @@ def _state_before(
     if found is None:
         log.degrade("flood model starts cold: soil and channels are guessed a day ago")
         if basin.rivers.works.reservoirs:
-            log.degrade("reservoirs start at their flood-limit levels: no observed level is read")
+            log.degrade(
+                "reservoirs start at their flood-limit levels until their levels are reported"
+            )
         return None, start
     cycle, state = found
     since = to_numpy(parse_cycle_name(cycle))
