@@ -50,6 +50,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/point",
         "/api/v1/cells",
         "/api/v1/dispatch",
+        "/api/v1/flash-floods",
         "/api/v1/gauges",
         "/api/v1/gauges/{gauge}",
         "/api/v1/reaches/{reach}",
@@ -90,6 +91,7 @@ def test_every_answer_of_json_fits_its_schema(client):
         "/api/v1/frames/legend",
         "/api/v1/frames/20190809T1630Z",
         "/api/v1/map",
+        "/api/v1/flash-floods",
         "/api/v1/gauges",
         "/api/v1/warnings",
     ):
