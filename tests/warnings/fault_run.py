@@ -83,6 +83,10 @@ def _serve(pipe: Any) -> None:
             await asyncio.sleep(drawn.uniform(0.0, 0.1))
         said = json.loads(body)
         said.pop("recipient")  # whom the roster says they are now: it is edited meanwhile
+        if said["type"] == "task.escalated":
+            # A known fault: who cannot handle it in the second of an earlier call to the same one
+            # is named by a retry of that call too. They have a message of their own besides.
+            del said["text_zh"], said["text_en"]
         log.append((key, hashlib.sha256(json.dumps(said).encode()).hexdigest()))
         if fate > 1.0 - mood.late:
             assert request.transport is not None
