@@ -88,6 +88,7 @@ def deliver(
     links: Links,
     clock: Callable[[], datetime],
     seconds: float = 60.0,
+    now: datetime | None = None,
 ) -> DeliverySummary:
     """Hand over what is due, every message once; what failed is for the next run.
 
@@ -95,11 +96,13 @@ def deliver(
     loses nothing, and the messages it may have handed over are handed over again with the same id
     when the lease ends. A channel that fails many times in a row is left alone for this run, one
     whose receiver is gone until it is enabled. After ``seconds`` nothing new is begun: what is not
-    tried goes back unchanged.
+    tried goes back unchanged. Messages of warnings that have expired by ``now``, the clock's time
+    where it is None, are dropped; in a drill that is the drill's time.
     """
     if not channels:
         return DeliverySummary()
-    return asyncio.run(_Run(engine, links, clock, time.monotonic() + seconds).all_of(channels))
+    run = _Run(engine, links, clock, now or clock(), time.monotonic() + seconds)
+    return asyncio.run(run.all_of(channels))
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ class _Run:
     engine: Engine
     links: Links
     clock: Callable[[], datetime]
+    now: datetime
     deadline: float
     summary: DeliverySummary = field(default_factory=DeliverySummary)
     failures: dict[str, int] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class _Run:
     async def all_of(self, channels: Sequence[Channel]) -> DeliverySummary:
         begun, limit = self.clock(), _BATCH
         with self.engine.begin() as connection:
-            self.summary.dropped = drop_expired(connection, begun)
+            self.summary.dropped = drop_expired(connection, self.now)
             self.summary.gone = disabled_channels(connection)
         async with AsyncExitStack() as stack:
             senders: dict[str, _Sender] = {}

@@ -166,7 +166,9 @@ def warn(
             done = second_pass(cycle) if second else cycle
             summary = process(engine, levels.evaluated, done, time, office, now, water)
             followed = escalate(engine, office.answer_within, now)
-            delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
+            delivered = deliver(
+                engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now
+            )
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)

@@ -50,7 +50,9 @@ def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
         engine = open_database(settings.warnings.database)
         try:
             followed = escalate(engine, within, now)
-            delivered = deliver(engine, channels, links_of(settings), lambda: datetime.now(UTC))
+            delivered = deliver(
+                engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now
+            )
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, settings.warnings.status, now)
         finally:

@@ -59,7 +59,7 @@ def deliver(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deliver what is due; several workers may run at once."""
+    """Deliver what is due; several workers may share the work."""
     from jinghu.configs.settings import load
     from jinghu.outbox_commands import deliver_due
 

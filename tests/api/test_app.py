@@ -60,6 +60,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/warnings/feed.atom",
         "/api/v1/tasks",
         "/api/v1/tasks/{token}",
+        "/api/v1/tasks/{token}/calls",
         "/api/v1/people",
         "/api/v1/people/search",
         "/api/v1/people/{person}",
@@ -70,6 +71,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/keys/{prefix}",
         "/api/v1/audit",
         "/t/{token}",
+        "/t/{token}/photos/{name}",
         "/api/v1/map",
         "/api/v1/scores",
     }

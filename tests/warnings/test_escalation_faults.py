@@ -86,7 +86,7 @@ url, now, batch, left = *sys.argv[1:3], *map(int, sys.argv[3:])
 engine = connect(url)
 def stop(conn, cursor, statement, parameters, context, many):
     global left
-    left -= not statement.startswith("SELECT")
+    left -= not statement.lstrip().startswith("SELECT")
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 event.listen(engine, "after_cursor_execute", stop)
