@@ -290,7 +290,8 @@ class WarningSettings(ChannelsSettings):
     )
     audience: AudienceSettings = AudienceSettings()
     contacts: ConfigPath | None = Field(
-        None, description="CSV of person, phone, email for mail and SMS; read by us alone"
+        None,
+        description="CSV of person, phone, email for mail and SMS; numbers of the database go first",
     )
     quiet: QuietSettings | None = QuietSettings()
 

@@ -10,8 +10,10 @@ from openpyxl import Workbook
 from tests.test_alerting import configure
 
 from jinghu.configs.settings import load
+from jinghu.contacts import contacts_of
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.frames import to_gcj02
+from jinghu.warnings.contacts import ContactKind
 
 ROWS = [
     ("w-1", "王一", "网格员", "330602001001001", "某网格", 120.58, 30.0, 13812341234),
@@ -63,6 +65,24 @@ def test_from_a_spreadsheet_to_a_look_at_a_number(office, jinghu):
     key_file.unlink()
     code, _, err = jinghu("audience", "rotate-key", "-c", path)
     assert (code, "the file is missing: restore it" in err) == (2, True)
+
+
+def test_messages_go_to_the_encrypted_numbers_then_to_those_of_a_file(office, jinghu):
+    path, folder = office
+    jinghu("audience", "rotate-key", "-c", path)
+    jinghu("audience", "import", folder / "people.xlsx", "--frame", "gcj02", "-c", path)
+    (folder / "contacts.csv").write_text(
+        "person,phone,email\nw-1,10000,w1@a.cn\nw-9,13900000000,\n"
+    )
+    settings = load(path)
+    warnings = settings.warnings.model_copy(update={"contacts": folder / "contacts.csv"})
+    contacts = contacts_of(settings.model_copy(update={"warnings": warnings}))
+    assert contacts.find("w-1", ContactKind.PHONE) == "+8613812341234"
+    assert contacts.find("w-1", ContactKind.EMAIL) == "w1@a.cn"
+    assert contacts.find("w-9", ContactKind.PHONE) == "13900000000"
+    assert contacts.find("w-8", ContactKind.PHONE) is None
+    assert "8613812341234" not in repr(contacts)
+    contacts.engine.dispose()
 
 
 def test_the_audit_is_verified_and_what_was_done_to_it_named(office, jinghu):

@@ -1,6 +1,5 @@
 """Recipients as an office sees them: lists with masked numbers, looks at a number, new keys."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -121,22 +120,14 @@ def show_phone(
     return phone
 
 
-def phones_of(
-    connection: Connection, keys: PhoneKeys, recipient_ids: Sequence[int]
-) -> dict[int, str]:
-    """Numbers (E.164) of those who are about to be sent a message; who has none is left out."""
-    query = select(
-        recipient.c.recipient_id,
-        recipient.c.person,
-        recipient.c.phone_key,
-        recipient.c.phone_cipher,
-    ).where(
-        recipient.c.recipient_id.in_(list(recipient_ids)), recipient.c.phone_cipher.is_not(None)
-    )
-    return {
-        int(row.recipient_id): keys.unseal(row.person, row.phone_key, row.phone_cipher)
-        for row in connection.execute(query)
-    }
+def phone_of(connection: Connection, keys: PhoneKeys, person: str) -> str | None:
+    """Number (E.164) of somebody who is about to be sent a message; None where there is none."""
+    found = connection.execute(
+        select(recipient.c.phone_key, recipient.c.phone_cipher).where(
+            recipient.c.person == person, recipient.c.phone_cipher.is_not(None)
+        )
+    ).one_or_none()
+    return None if found is None else keys.unseal(person, found.phone_key, found.phone_cipher)
 
 
 def seal_anew(engine: Engine, keys: PhoneKeys, actor: str, now: datetime) -> int:

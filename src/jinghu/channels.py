@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import time
 
 from jinghu.configs.settings import Settings
+from jinghu.contacts import contacts_of
 from jinghu.grid.errors import ConfigError
 from jinghu.warnings.chat import ChatRobot, Vendor
-from jinghu.warnings.contacts import NOBODY, Contacts, read_contacts
 from jinghu.warnings.delivery import Channel
 from jinghu.warnings.levels import Level, Role
 from jinghu.warnings.mail import Encryption, MailServer
@@ -51,7 +51,7 @@ def _personal(settings: Settings) -> list[Channel]:
     warnings = settings.warnings
     if not (warnings.mail or warnings.sms):
         return []
-    contacts: Contacts = NOBODY if warnings.contacts is None else read_contacts(warnings.contacts)
+    contacts = contacts_of(settings)
     mail: list[Channel] = [
         MailServer(
             m.name,
