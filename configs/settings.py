@@ -291,7 +291,7 @@ class WarningSettings(ChannelsSettings):
     audience: AudienceSettings = AudienceSettings()
     contacts: ConfigPath | None = Field(
         None,
-        description="CSV of person, phone, email for mail and SMS; numbers of the database go first",
+        description="CSV of person, phone, email; numbers of the database go first",
     )
     quiet: QuietSettings | None = QuietSettings()
 

@@ -10,7 +10,7 @@ from openpyxl import Workbook
 from tests.test_alerting import configure
 
 from jinghu.configs.settings import load
-from jinghu.contacts import contacts_of
+from jinghu.contacts import StoredNumbers, contacts_of
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.frames import to_gcj02
 from jinghu.warnings.contacts import ContactKind
@@ -77,6 +77,7 @@ def test_messages_go_to_the_encrypted_numbers_then_to_those_of_a_file(office, ji
     settings = load(path)
     warnings = settings.warnings.model_copy(update={"contacts": folder / "contacts.csv"})
     contacts = contacts_of(settings.model_copy(update={"warnings": warnings}))
+    assert isinstance(contacts, StoredNumbers)
     assert contacts.find("w-1", ContactKind.PHONE) == "+8613812341234"
     assert contacts.find("w-1", ContactKind.EMAIL) == "w1@a.cn"
     assert contacts.find("w-9", ContactKind.PHONE) == "13900000000"

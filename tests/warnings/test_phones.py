@@ -136,8 +136,8 @@ def test_an_import_tells_new_numbers_from_known_ones(world):
         apply_import(connection, plan, "tester", "people.csv", world.time)
         assert plan.removes == ("p1",)
         assert get_person(connection, KEYS, "p0").phone is None
-        found = [phone_of(connection, KEYS, f"p{k}") is None for k in range(4)]
-        assert found == [True, True, False, True]  # who leaves is forgotten
+        forgotten = [phone_of(connection, KEYS, f"p{k}") is None for k in range(4)]
+        assert forgotten == [True, True, False, True]
 
 
 def test_without_a_key_no_number_is_taken_and_none_is_shown(world):
