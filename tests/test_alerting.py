@@ -94,7 +94,7 @@ class Office:
     def again(self, peak_mm: float):
         self.log = StageLog(Console(quiet=True))
         levels = warning_levels(storm(self.settings, self.time, peak_mm), self.settings)
-        now = datetime.now(UTC)
+        now = self.time + timedelta(minutes=4)
         return warn(levels, cycle_name(self.time), now, self.settings, self.log).summary
 
 
