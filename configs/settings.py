@@ -21,6 +21,7 @@ from pydantic import (
 from jinghu.configs.channels import ChannelsSettings, QuietSettings
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
+from jinghu.grid.yaml_text import load_yaml
 
 CONFIGS = Path(__file__).resolve().parent
 _VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|(\w+)(?::-([^}]*))?)\}")
@@ -370,7 +371,7 @@ def load(path: Path) -> Settings:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
     try:
-        raw = _expanded(yaml.safe_load(text), path)
+        raw = _expanded(load_yaml(text), path)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     try:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from scipy.stats import pearson3
 
 from jinghu.grid.errors import DataError
+from jinghu.grid.yaml_text import load_yaml
 
 _KM2_PER_MI2 = 2.589988
 
@@ -59,7 +60,7 @@ def read_design_rain(path: Path) -> DesignRain:
         Where it cannot be read: names the file and the entry.
     """
     try:
-        return DesignRain.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DesignRain.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from scipy.interpolate import PchipInterpolator
 
 from jinghu.grid.errors import DataError
+from jinghu.grid.yaml_text import load_yaml
 from jinghu.hydro.gates import Structure, combined_rating
 from jinghu.hydro.level_pool import PoolTable
 from jinghu.hydro.network import OUTLET, RiverNetwork
@@ -136,7 +137,7 @@ def read_reservoirs(path: Path) -> tuple[Reservoir, ...]:
         Names the file, the reservoir, the entry and the cause.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = load_yaml(path.read_text(encoding="utf-8"))
         found = _File.model_validate(raw).reservoirs
     except OSError as error:
         raise DataError(path, error.strerror or str(error)) from None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jinghu.grid.errors import DataError
+from jinghu.grid.yaml_text import load_yaml
 from jinghu.hydro.network import OUTLET, RiverNetwork
 from jinghu.hydro.tide import Tide
 
@@ -225,7 +226,7 @@ def run_gate(
 def read_gate(path: Path) -> TidalGate:
     """Read a tidal gate from YAML; DataError names the file, the entry and the cause."""
     try:
-        return TidalGate.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return TidalGate.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DataError(path, error.strerror or str(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from jinghu.grid.errors import ConfigError
+from jinghu.grid.yaml_text import load_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def load_sites(path: Path) -> dict[str, RadarSite]:
         Names the file, the site and the cause.
     """
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))["sites"]
+        table = load_yaml(path.read_text(encoding="utf-8"))["sites"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: no table of sites: {error}") from None
     sites = {}

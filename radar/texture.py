@@ -14,6 +14,7 @@ def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> 
     out = np.empty((n_rays, n_gates), np.float32)
     sums = np.zeros(n_gates + 2 * half_gates)  # over the rays, with nothing beyond the ends
     counts = np.zeros(n_gates + 2 * half_gates, np.float32)
+    total, n = np.empty(n_gates), np.empty(n_gates, np.float32)
     for ray in range(n_rays):
         sums[:], counts[:] = 0, 0
         for i in range(-half_rays, half_rays + 1):
@@ -22,12 +23,13 @@ def mean_around(field: NDArray[np.float32], half_rays: int, half_gates: int) -> 
                 known = not np.isnan(row[gate])
                 sums[half_gates + gate] += row[gate] if known else np.float32(0)
                 counts[half_gates + gate] += np.float32(known)
+        total[:], n[:] = 0.0, np.float32(0)
+        for j in range(2 * half_gates + 1):  # gates innermost: several at once
+            for gate in range(n_gates):
+                total[gate] += sums[gate + j]
+                n[gate] += counts[gate + j]
         for gate in range(n_gates):
-            total, n = 0.0, np.float32(0)
-            for j in range(gate, gate + 2 * half_gates + 1):
-                total += sums[j]
-                n += counts[j]
-            out[ray, gate] = total / n if n >= 3 else np.nan
+            out[ray, gate] = total[gate] / n[gate] if n[gate] >= 3 else np.nan
     return out
 
 
@@ -67,11 +69,13 @@ def phase_texture(
     """
     n_rays, n_gates = phase_deg.shape
     squares = np.full((n_rays, n_gates), np.float32(np.nan))
+    turn, third = np.float32(360), np.float32(1 / 3)
     for ray in range(n_rays):
+        row = phase_deg[ray]
         for gate in range(1, n_gates - 1):
-            bend = phase_deg[ray, gate + 1] - 2 * phase_deg[ray, gate] + phase_deg[ray, gate - 1]
-            bend = (bend + 180.0) % 360.0 - 180.0
-            squares[ray, gate] = bend**2 / 3.0
+            bend = row[gate + 1] - row[gate] - (row[gate] - row[gate - 1])
+            bend -= turn * np.floor(bend / turn + np.float32(0.5))  # many times faster than %
+            squares[ray, gate] = bend * bend * third
     return np.sqrt(mean_around(squares, half_rays, half_gates))
 
 

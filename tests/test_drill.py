@@ -16,7 +16,7 @@ from jinghu.drill_play import drill_settings, prepare
 from jinghu.drill_script import DrillScript, named_drill, shipped_drills
 from jinghu.drill_world import WorldParams
 from jinghu.grid.errors import ConfigError
-from jinghu.simulated_public import simulated_public
+from jinghu.public_process import simulated_public
 from jinghu.warnings.database import open_database, reading
 from jinghu.warnings.tables import alert
 

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from rich.console import Console
 from tests.test_alerting import configure, query, storm
 
 from jinghu.alerting import warn, warning_levels
 from jinghu.answers import follow_up
-from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.configs.settings import load
-from jinghu.drill_play import running
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import cycle_name
-from jinghu.simulated_public import Behaviour, Public, simulated_public
+from jinghu.public_process import simulated_public
+from jinghu.service_process import service
+from jinghu.simulated_public import Behaviour, Public
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Answer
 from jinghu.warnings.webhook import sign
@@ -70,7 +69,7 @@ def test_the_order_of_arrival_changes_nothing(tmp_path, monkeypatch):
     for shuffle in range(3):
         messages = [f"m-{k}" for k in range(60)]
         random.Random(shuffle).shuffle(messages)
-        public = Public("", SECRET, tmp_path / "record.jsonl", Behaviour(seed=5))
+        public = Public(SECRET, tmp_path / "record.jsonl", Behaviour(seed=5))
         public.clock.at = T0
         for message_id in messages:
             body = json.dumps({"answer_url": f"http://x/t/{message_id}"}).encode()
@@ -109,9 +108,7 @@ def drill(folder: Path) -> tuple[list[tuple[Any, ...]], dict[str, Any]]:
                 public_url=f"http://127.0.0.1:{listening.getsockname()[1]}",
             )
         )
-        app = create_app(settings, public.clock)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        with running(server, listening):
+        with service(settings, public.clock, listening):
             public.clock.at = T0
             levels = warning_levels(storm(settings, T0, 160), settings)
             warn(levels, cycle_name(T0), T0, settings, StageLog(Console(quiet=True)))

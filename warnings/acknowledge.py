@@ -206,7 +206,7 @@ def answer(
         connection.execute(_HEARD, heard)
         detail: dict[str, object] = {"note": note}
         if report is not None and not report.empty:
-            add_report(connection, link.event_id, link.recipient_id, report, now)
+            add_report(connection, found.task_id, report, now)
             detail |= {"photo": report.photo, "water_depth_cm": report.water_depth_cm}
         subject = f"{link.event_id}/{link.recipient_id}"
         actor = link.by or f"recipient {link.recipient_id}"

@@ -13,7 +13,7 @@ from sqlite3 import Connection as SqliteConnection
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.grid.errors import StoreError
@@ -47,10 +47,21 @@ def open_database(url: str) -> Engine:
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = connect(url)
         with engine.connect() as connection:
-            _migrate(connection)
+            if not _is_current(connection):
+                _migrate(connection)
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         raise StoreError(f"warnings database {_shown(url)}: {one_line(error)}") from None
     return engine
+
+
+def _is_current(connection: Connection) -> bool:
+    """Whether the schema is that of the newest migration, without loading all of them."""
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    newest = max(file.name for file in (_MIGRATIONS / "versions").glob("*.py"))
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    connection.rollback()
+    return bool(found == newest.partition("_")[0])
 
 
 def _migrate(connection: Connection) -> None:
@@ -97,7 +108,7 @@ def connect(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     throwaway = parsed.query.get("synchronous") == "off"
     url_of_file = parsed.difference_update_query(["synchronous"])
-    engine = create_engine(url_of_file, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url_of_file, hide_parameters=True)  # a file needs no ping
     event.listen(engine, "connect", partial(_configure_sqlite, "OFF" if throwaway else "FULL"))
     event.listen(engine, "begin", _begin_immediate)
     return engine

@@ -182,9 +182,11 @@ def weighed(rains: Iterable[xr.Dataset], corrected: Mapping[str, Correction]) ->
     """Rain of scans in order of time, that of radars in doubt with less quality."""
     found = []
     for rain in rains:
-        trust = corrected.get(rain.attrs["radar"], Correction()).trust
-        found.append(rain.assign(quality=rain["quality"] * np.float32(trust)))
-        found[-1]["quality"].attrs = rain["quality"].attrs
+        trust = np.float32(corrected.get(rain.attrs["radar"], Correction()).trust)
+        if trust != 1:
+            quality = rain["quality"]
+            rain = rain.assign(quality=(quality.dims, quality.values * trust, quality.attrs))
+        found.append(rain)
     return in_order(found)
 
 

@@ -1,6 +1,6 @@
 """One forecast cycle: the page to read first. Each line of `run_cycle` is one stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -89,8 +89,21 @@ class CycleResult:
     motion: Mapping[str, float] = field(default_factory=dict)
 
 
-def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> CycleResult:
-    """Run one cycle from what is there; what is missing or damaged degrades it by name."""
+def run_cycle(
+    settings: Settings,
+    inputs: CycleInputs,
+    console: Console,
+    before_answers: Callable[[], None] = lambda: None,
+) -> CycleResult:
+    """Run one cycle from what is there; what is missing or damaged degrades it by name.
+
+    Parameters
+    ----------
+    settings, inputs, console
+        Of the installation; what it takes, and when; where its stages are told.
+    before_answers
+        Called before the cycle first looks at the warnings database.
+    """
     step = timedelta(minutes=settings.nowcast.step_min)
     if (inputs.time - datetime(2000, 1, 1, tzinfo=UTC)) % step:
         raise ConfigError(f"cycle time {isoformat(inputs.time)} is not a multiple of {step}")
@@ -151,6 +164,7 @@ def run_cycle(settings: Settings, inputs: CycleInputs, console: Console) -> Cycl
         grid = product_grid(windows, rates, rainfall, settings)
         levels = warning_levels(grid, settings)
         levels = keep_likely(levels, store, inputs.time, settings, log)
+    before_answers()
     with log.stage("publish"):
         products = Products(
             grid.merge(levels.published),

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import uvicorn
 import xarray as xr
 from rich.console import Console
 
-from jinghu.api.app import create_app
 from jinghu.api.serve import listen
 from jinghu.compiling import compiling
 from jinghu.configs.settings import CONFIGS, load
-from jinghu.dispatch import dispatcher
 from jinghu.drill_debrief import report_html
 from jinghu.drill_inputs import Truth, cycle_times, make_observers, make_truth
 from jinghu.drill_play import (
@@ -24,7 +21,6 @@ from jinghu.drill_play import (
     drill_settings,
     play,
     prepare,
-    running,
     wait,
     with_gauges,
     write_audience,
@@ -36,7 +32,9 @@ from jinghu.drill_world import WorldParams
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import floor_time, isoformat
-from jinghu.simulated_public import Behaviour, simulated_public
+from jinghu.public_process import simulated_public
+from jinghu.service_process import service
+from jinghu.simulated_public import Behaviour
 
 _HOUR = timedelta(hours=1)
 _LONGEST_H = 24.0
@@ -140,9 +138,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
     ):
         address = f"http://localhost:{listening.getsockname()[1]}"
         settings = drill_settings(load(options.config), options.store, script, address, public)
-        app = create_app(settings, public.clock, dispatcher(settings))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        with running(server, listening):
+        with service(settings, public.clock, listening) as serving:
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/", highlight=False)
             truth = make_truth(script, settings, STEP, options.world)
@@ -153,15 +149,14 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             pace = Pace(options.speed)
             cycles = play(observers, times, settings, public, pace, console, ready)
             result = evaluate(script, truth, settings, times, cycles)
-            report = write_report(result, script, truth, options.store)
+            report, heard = write_report(result, script, truth, options.store), public.heard()
             console.print(
-                f"{public.received} messages received, {public.answered} answered;"
-                f" report: {report}",
+                f"{heard.received} messages received, {heard.answered} answered; report: {report}",
                 highlight=False,
             )
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/  (Ctrl-C ends)", highlight=False)
-                wait(server)
+                wait(serving)
     return result
 
 

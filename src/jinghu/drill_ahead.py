@@ -4,9 +4,7 @@ Scanning is as much work as half a cycle, and no part of what an installation do
 memory of the process that runs the cycles are then the cycles' own.
 """
 
-import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
 
+from jinghu.beside import beside
 from jinghu.drill_radars import Coming, volumes_of
 from jinghu.drill_script import DrillScript
-from jinghu.grid.errors import JinghuError
 from jinghu.simulate import Frames, Network
 
 _NICE = 5  # what is made ahead is not due before the next step
-_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +47,13 @@ def made_ahead(
     JinghuError
         From the call, where scanning failed.
     """
-    # Not forked: the service's threads may hold locks.
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_scan, args=(theirs, scanning, tuple(times)), name="observers", daemon=True
-    )
-    process.start()
-    theirs.close()  # so that its end is noticed here
-
-    def next_step() -> list[Coming]:
-        try:
-            found: list[Coming] | Exception = ours.recv()
-        except EOFError:
-            process.join(_PATIENCE_S)
-            raise JinghuError(
-                f"the process that scans ended with code {process.exitcode}"
-            ) from None
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    try:
-        yield next_step
-    finally:
-        ours.close()
-        process.terminate()
-        process.join()
+    with beside("observers", _scan, scanning, tuple(times)) as process:
+        yield process.receive
 
 
 def _scan(line: Connection, scanning: Scanning, times: Sequence[datetime]) -> None:
-    """Send the files of one time after another; an error is the last that is sent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the drill's to answer
+    """Send the files of one time after another."""
     if sys.platform == "linux":
         os.nice(_NICE)
-    try:
-        for time in times:
-            line.send(scanning.volumes(time))
-    except BrokenPipeError:
-        pass  # nobody listens any more
-    except Exception as error:  # it is raised again where the drill waits for it
-        line.send(error)
+    for time in times:
+        line.send(scanning.volumes(time))

@@ -4,18 +4,19 @@ import csv
 import shutil
 import threading
 import time as system_time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 from rich.console import Console
 from rich.progress import Progress
 
 from jinghu.answers import follow_up
+from jinghu.beside import Beside
 from jinghu.configs.channels import ChannelsSettings, WebhookSettings
 from jinghu.configs.settings import AudienceSettings, Settings
 from jinghu.cycle import CycleInputs, CycleResult, run_cycle
@@ -28,7 +29,7 @@ from jinghu.drill_script import DrillScript
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import BEIJING, isoformat
 from jinghu.hydro.gauges import PlacedGauge
-from jinghu.simulated_public import Public
+from jinghu.public_process import People
 from jinghu.warnings.audience import Recipient
 from jinghu.warnings.database import THROWAWAY
 from jinghu.warnings.roster_files import COLUMNS
@@ -79,7 +80,7 @@ def prepare(store: Path) -> None:
 
 
 def drill_settings(
-    settings: Settings, store: Path, script: DrillScript, address: str, public: Public
+    settings: Settings, store: Path, script: DrillScript, address: str, public: People
 ) -> Settings:
     """Settings of a drill: inputs, database and audience of its store, and its own receiver alone.
 
@@ -143,7 +144,7 @@ def play(
     observers: Observers,
     times: Sequence[datetime],
     settings: Settings,
-    public: Public,
+    public: People,
     pace: Pace,
     console: Console,
     ready: Callable[[], None],
@@ -153,37 +154,61 @@ def play(
     The first cycle begins when ``ready`` has returned.
 
     The radars' files of the next step are made meanwhile, from the script and the truth alone; they
-    appear in the folder when their time has come.
+    appear in the folder when their time has come. So do answers: a cycle looks at them only when it
+    publishes, and waits there for the last one before its time.
     """
     quiet, cycles = Console(quiet=True), []
     start = times[0] - STEP
     with (
         Progress(console=console, transient=True) as progress,
         made_ahead(observers.scanning, [start, *times]) as scanned,
+        ThreadPoolExecutor(1, "answers") as pool,
     ):
         observers.arrive(start - STEP, start, scanned())
         ready()
         task = progress.add_task("演练 exercise", total=len(times))
+        answering: _Answering | None = None
+
+        def told(now: datetime) -> None:
+            """Wait for the answers to the cycle before, say what it came to, and set the clock."""
+            if answering is not None:
+                answered = answering.answers.result()
+                console.print(
+                    _line(observers, answering.result, answering.time, answered), highlight=False
+                )
+                progress.advance(task)
+            public.clock.at = now
+
         for number, time in enumerate(times):
             pace.wait(time - start)
             stations = observers.arrive(time - STEP, time, scanned())
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
-            public.clock.at = now
             found = settings.inputs
             inputs = CycleInputs(time, now, [found.radar], stations, found.profiles, found.rivers)
             last = number == len(times) - 1
-            result = run_cycle(_with_full(settings) if last else settings, inputs, quiet)
-            answered = answer_until_next(now, settings, public)
+            of_cycle = _with_full(settings) if last else settings
+            result = run_cycle(of_cycle, inputs, quiet, partial(told, now))
+            answering = _Answering(
+                time, result, pool.submit(answer_until_next, now, settings, public)
+            )
             cycles.append(
                 CycleTime(
                     result.cycle, result.log.totals()["total"], tuple(result.log.degradations)
                 )
             )
-            console.print(_line(observers, result, time, answered), highlight=False)
-            progress.advance(task)
+        told(times[-1] + STEP)
     public.clock.at = None
     return cycles
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """A cycle that has ended, and what people are saying to it."""
+
+    time: datetime
+    result: CycleResult
+    answers: Future[int]
 
 
 def _with_full(settings: Settings) -> Settings:
@@ -192,7 +217,7 @@ def _with_full(settings: Settings) -> Settings:
     return settings.model_copy(update={"nowcast": always})
 
 
-def answer_until_next(now: datetime, settings: Settings, public: Public) -> int:
+def answer_until_next(now: datetime, settings: Settings, public: People) -> int:
     """Let people answer minute by minute until the next cycle; who stays silent is passed on."""
     answered = 0
     for minute in range(1, STEP // _MINUTE + 1):
@@ -222,25 +247,11 @@ def _line(observers: Observers, result: CycleResult, time: datetime, answered: i
     )
 
 
-@contextmanager
-def running(server: uvicorn.Server, listening: object) -> Iterator[None]:
-    """Serve in the background for as long as the block lasts."""
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listening]}, name="viewer", daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def wait(server: uvicorn.Server) -> None:
+def wait(service: Beside) -> None:
     """Wait for Ctrl-C."""
     stop = threading.Event()
     try:
-        while not server.should_exit:
+        while service.process.is_alive():
             stop.wait(1.0)
     except KeyboardInterrupt:
         pass

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from jinghu.configs.settings import CONFIGS
 from jinghu.grid.errors import ConfigError
+from jinghu.grid.yaml_text import load_yaml
 
 DRILLS = CONFIGS / "drills"
 Metres = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -197,7 +198,7 @@ def load_drill(path: Path) -> DrillScript:
         Names the file, every option that is wrong, and why.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

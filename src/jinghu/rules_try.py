@@ -25,6 +25,7 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.store import Part, Store
 from jinghu.grid.times import cycle_name, isoformat, parse_cycle_name
+from jinghu.grid.yaml_text import load_yaml
 from jinghu.likely import keep_likely, likely_of
 from jinghu.stages import StageLog
 from jinghu.warnings.cell_levels import higher
@@ -143,7 +144,7 @@ def with_table(settings: Settings, table: Path) -> Settings:
         Where it cannot be read.
     """
     try:
-        raw = yaml.safe_load(table.read_text(encoding="utf-8"))
+        raw = load_yaml(table.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{table}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

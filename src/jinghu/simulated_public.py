@@ -1,15 +1,17 @@
-"""The people of a demo: a receiver of signed webhooks on loopback, who answer their links."""
+"""The people of a drill: what they hear, what they say to it, and when.
+
+`jinghu.public_process` lets them live in a process of their own.
+"""
 
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +23,9 @@ from jinghu.warnings.webhook import sign
 
 _TIMEOUT_S = 10.0
 _ENDED = "warning.ended"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_REAL = -(2**63)  # on the clock where nothing is simulated
 _SIGMA = 0.7  # of the logarithm of delays: most are near the median, a few are very long
 
 
@@ -79,7 +84,7 @@ class Behaviour:
             return [(first, Answer.CANNOT_HANDLE, "道路中断，无法到达 road cut, cannot get there")]
         if fate >= self.unable + self.reporting + self.acknowledging:
             return []
-        said = [(first, Answer.ACKNOWLEDGED, "演练 exercise")]
+        said = [(first, Answer.ACKNOWLEDGED, "")]  # a button, and no more
         if fate < self.unable + self.reporting:
             later = first + timedelta(minutes=float(report_min))
             said.append((later, Answer.HANDLED, "人员已转移 people moved to safety"))
@@ -89,11 +94,24 @@ class Behaviour:
 _USUAL = Behaviour()
 
 
-@dataclass(slots=True)
 class SimulatedClock:
-    """The clock of a drill; the real one where nothing is simulated."""
+    """The clock of a drill, which several processes read; the real one where nothing is simulated.
 
-    at: datetime | None = None
+    It counts whole microseconds, so that all of them read the same.
+    """
+
+    def __init__(self) -> None:
+        self._since_epoch = RawValue("q", _REAL)
+
+    @property
+    def at(self) -> datetime | None:
+        """The time of the drill; None while nothing is simulated."""
+        microseconds = self._since_epoch.value
+        return None if microseconds == _REAL else _EPOCH + microseconds * _MICROSECOND
+
+    @at.setter
+    def at(self, time: datetime | None) -> None:
+        self._since_epoch.value = _REAL if time is None else (time - _EPOCH) // _MICROSECOND
 
     def __call__(self) -> datetime:
         """Read it."""
@@ -106,8 +124,8 @@ class Public:
 
     Parameters
     ----------
-    url, secret
-        Where it listens, and the shared secret of its messages.
+    secret
+        Shared secret of their messages.
     record
         File that takes one JSON line a message.
     behaviour
@@ -116,7 +134,6 @@ class Public:
         Simulated time: a message is heard at what it shows.
     """
 
-    url: str
     secret: str
     record: Path
     behaviour: Behaviour
@@ -201,46 +218,3 @@ class _Phone:
         if self._line is not None:
             self._line.close()
             self._line = None
-
-
-class _Receiver(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, public: Public) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.public = public
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Receiver
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Take a message."""
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        message_id, timestamp, signature = (
-            self.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
-        )
-        known = self.server.public.receive(message_id, timestamp, signature, body)
-        self.send_response(204 if known else 401)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: what arrives is in the record."""
-
-
-@contextmanager
-def simulated_public(secret: str, record: Path, behaviour: Behaviour = _USUAL) -> Iterator[Public]:
-    """Listen on a free port of loopback for as long as the block lasts."""
-    public = Public("", secret, record, behaviour)
-    with _Receiver(public) as receiver:
-        public.url = f"http://127.0.0.1:{receiver.server_address[1]}/hook"
-        thread = threading.Thread(target=receiver.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield public
-        finally:
-            receiver.shutdown()
-            thread.join()

@@ -141,3 +141,14 @@ def test_rows_that_refer_to_nothing_are_refused(world):
     with pytest.raises(Exception, match="FOREIGN KEY") as error, world.engine.begin() as connection:
         connection.execute(insert(task).values(**row))
     assert not isinstance(error.value, OperationalError)
+
+
+def test_a_database_that_is_current_loads_no_migration(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'warnings.db'}"
+    open_database(url).dispose()
+    monkeypatch.setattr("jinghu.warnings.database.command.upgrade", None)
+    open_database(url).dispose()
+    with sqlite3.connect(tmp_path / "warnings.db") as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(TypeError):
+        open_database(url)

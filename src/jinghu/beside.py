@@ -1,0 +1,94 @@
+"""A process beside the one that runs the cycles, and the line to it."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from jinghu.grid.errors import JinghuError
+
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A running process: what is sent to it, and what it sends."""
+
+    line: Connection
+    process: BaseProcess
+
+    def receive(self) -> Any:
+        """Wait for the next that it sends.
+
+        Raises
+        ------
+        JinghuError
+            Where it ended, or failed with that.
+        """
+        try:
+            found = self.line.recv()
+        except EOFError:
+            raise self._ended() from None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def ask(self, question: object) -> Any:
+        """Send something and wait for the answer; raises as `receive` does."""
+        try:
+            self.line.send(question)
+        except BrokenPipeError:
+            raise self._ended() from None
+        return self.receive()
+
+    def require_alive(self) -> None:
+        """JinghuError where it has ended."""
+        if not self.process.is_alive():
+            raise self._ended()
+
+    def _ended(self) -> JinghuError:
+        self.process.join(_PATIENCE_S)
+        return JinghuError(f"the process {self.process.name!r} ended, {self.process.exitcode}")
+
+
+@contextmanager
+def beside(name: str, task: Callable[..., None], *args: object) -> Iterator[Beside]:
+    """Run a task in a process of its own for as long as the block lasts.
+
+    Parameters
+    ----------
+    name
+        Of the process, for messages.
+    task
+        Called with its end of the line and ``args``; an error of it is sent as the last.
+    args
+        What it is given, pickled.
+    """
+    context = multiprocessing.get_context("spawn")  # not forked: threads may hold locks
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(task, theirs, args), name=name, daemon=True)
+    process.start()
+    theirs.close()  # so that its end is noticed here
+    try:
+        yield Beside(ours, process)
+    finally:
+        ours.close()
+        process.terminate()
+        process.join(_PATIENCE_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _run(task: Callable[..., None], line: Connection, args: tuple[object, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process to answer
+    try:
+        task(line, *args)
+    except (BrokenPipeError, EOFError):
+        pass  # nobody listens any more
+    except Exception as error:  # it is raised again where somebody waits for it
+        line.send(error)
