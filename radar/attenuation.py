@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from jinghu.radar.polar import DRY_DBZ
 
+_LN10_BY_10 = 0.23025850929940458
 _LAST_GATES = 5
 _BROKEN_OFF_DBZ = 25.0
 _WEAKENED_DB = 3.0
@@ -104,11 +105,13 @@ def attenuation(
 
 @numba.njit(cache=True, nogil=True)
 def _segment(
-    z: NDArray[np.float64], rise_deg: float, ratio: float, b: float, gate_km: float
+    power: NDArray[np.float64], rise_deg: float, ratio: float, b: float, gate_km: float
 ) -> NDArray[np.float64]:
-    """Specific attenuation (dB/km, one-way) of one segment: Testud et al. (2000), eq. 23-25."""
-    n = len(z)
-    power = z**b
+    """Specific attenuation (dB/km, one-way) of one segment: Testud et al. (2000), eq. 23-25.
+
+    ``power`` is reflectivity (mm6 m-3) to the power of ``b``, the same for every ratio.
+    """
+    n = len(power)
     integral = np.zeros(n)  # from each gate to the far end
     total = 0.0
     for k in range(n - 1, -1, -1):
@@ -121,7 +124,7 @@ def _segment(
 
 @numba.njit(cache=True, nogil=True)
 def _best_ratio(
-    z: NDArray[np.float64],
+    power: NDArray[np.float64],
     phase: NDArray[np.float32],
     ratios: NDArray[np.float64],
     rise_deg: float,
@@ -131,10 +134,10 @@ def _best_ratio(
     """Ratio whose attenuation, turned into phase, fits the phase best (Bringi et al. 2001)."""
     best, least = ratios[0], np.inf
     for ratio in ratios:
-        a = _segment(z, rise_deg, ratio, b, gate_km)
+        a = _segment(power, rise_deg, ratio, b, gate_km)
         cost, made = 0.0, 0.0
         start = phase[0]
-        for k in range(len(z)):
+        for k in range(len(power)):
             made += a[k] * gate_km / ratio
             if not np.isnan(phase[k]):
                 cost += abs(phase[k] - start - made)
@@ -173,16 +176,18 @@ def _zphi(
             rise = float(phidp_deg[ray, last] - phidp_deg[ray, first])
             if last - first < 5 or rise <= 0:
                 continue
-            z = np.zeros(last - first + 1)
+            power = np.zeros(last - first + 1)
             for k in range(first, last + 1):
                 if dbz[ray, k] > 0.0:
-                    z[k - first] = 10.0 ** (0.1 * dbz[ray, k])
-            if z.sum() == 0:
+                    power[k - first] = np.exp(b * _LN10_BY_10 * dbz[ray, k])
+            if power.sum() == 0:
                 continue
             ratio = usual
             if rise >= min_rise and len(ratios) > 1:
-                ratio = _best_ratio(z, phidp_deg[ray, first : last + 1], ratios, rise, b, gate_km)
-            a = _segment(z, rise, ratio, b, gate_km)
+                ratio = _best_ratio(
+                    power, phidp_deg[ray, first : last + 1], ratios, rise, b, gate_km
+                )
+            a = _segment(power, rise, ratio, b, gate_km)
             so_far = 0.0
             for k in range(first, n_gates):
                 if k <= last:

@@ -232,12 +232,19 @@ def _columns(
                     n += 1
             if n == 0:
                 continue
-            composite[row, col] = dbz[:n].max()
-            top[row, col], flag[row, col] = _echo_top(dbz[:n], height[:n], half[:n], top_dbz)
-            liquid[row, col] = _liquid(dbz[:n], height[:n], half[:n], cap_dbz, max_gap_m)
+            largest = dbz[0]
+            for k in range(1, n):
+                largest = max(largest, dbz[k])
+            composite[row, col] = largest
+            # The number goes along: slices of the beams of every cell take most of the time.
+            top[row, col], flag[row, col] = _echo_top(n, dbz, height, half, top_dbz)
+            if largest > 0.0:
+                liquid[row, col] = _liquid(n, dbz, height, half, cap_dbz, max_gap_m)
+            else:
+                liquid[row, col] = 0.0
             for k in range(len(cappi_m)):
                 cappi[k, row, col], distance_to[k, row, col] = _at_height(
-                    dbz[:n], height[:n], half[:n], cappi_m[k], max_gap_m
+                    n, dbz, height, half, cappi_m[k], max_gap_m
                 )
             depth = min(height[n - 1] + half[n - 1], full_m) - max(height[0] - half[0], 0.0)
             far = ground / range_m
@@ -246,10 +253,13 @@ def _columns(
 
 @numba.njit(cache=True, nogil=True)
 def _echo_top(
-    dbz: NDArray[np.float64], height: NDArray[np.float64], half: NDArray[np.float64], top: float
+    n: int,
+    dbz: NDArray[np.float64],
+    height: NDArray[np.float64],
+    half: NDArray[np.float64],
+    top: float,
 ) -> tuple[float, int]:
     """Height of the highest echo of ``top`` dBZ, 0 where there is none, and `EchoTop`."""
-    n = len(dbz)
     for k in range(n - 1, -1, -1):
         if dbz[k] < top:
             continue
@@ -264,6 +274,7 @@ def _echo_top(
 
 @numba.njit(cache=True, nogil=True)
 def _liquid(
+    n: int,
     dbz: NDArray[np.float64],
     height: NDArray[np.float64],
     half: NDArray[np.float64],
@@ -271,21 +282,20 @@ def _liquid(
     max_gap_m: float,
 ) -> float:
     """Vertically integrated liquid in kg m-2 of what the beams hold."""
-    if dbz.max() <= 0.0:
-        return 0.0
     total, below = 0.0, 0.0
-    for k in range(len(dbz)):
+    for k in range(n):
         z = 10.0 ** (0.1 * min(dbz[k], cap)) if dbz[k] > 0.0 else 0.0
         if k == 0:
             total += z ** (4.0 / 7.0) * half[0]
         elif z + below > 0.0 and height[k] - height[k - 1] <= max_gap_m:
             total += (0.5 * (z + below)) ** (4.0 / 7.0) * (height[k] - height[k - 1])
         below = z
-    return float(3.44e-6 * (total + below ** (4.0 / 7.0) * half[-1]))
+    return float(3.44e-6 * (total + below ** (4.0 / 7.0) * half[n - 1]))
 
 
 @numba.njit(cache=True, nogil=True)
 def _at_height(
+    n: int,
     dbz: NDArray[np.float64],
     height: NDArray[np.float64],
     half: NDArray[np.float64],
@@ -293,7 +303,6 @@ def _at_height(
     max_gap_m: float,
 ) -> tuple[float, float]:
     """Reflectivity at a height, and how far the nearest beam is with half its width; or NaN."""
-    n = len(dbz)
     for k in range(n - 1):
         low, high = height[k], height[k + 1]
         if low <= wanted <= high and high - low <= max_gap_m:
