@@ -263,6 +263,10 @@ class WarningSettings(ChannelsSettings):
         CONFIGS / "rules" / "rivers.yaml",
         description="table of river and reservoir levels; nobody is warned of them where null",
     )
+    torrent_rules: ConfigPath | None = Field(
+        CONFIGS / "rules" / "torrents.yaml",
+        description="table of mountain torrents; nobody is warned of them where null",
+    )
     duties: ConfigPath = CONFIGS / "rules" / "duties.yaml"
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
@@ -295,6 +299,16 @@ class WarningSettings(ChannelsSettings):
         description="CSV of person, phone, email; numbers of the database go first",
     )
     quiet: QuietSettings | None = QuietSettings()
+    approvals: bool | None = Field(
+        None,
+        description="whether the steps that the tables name wait for a second person; where null,"
+        " those of real warnings (status Actual) do, and drills, tests and hindcasts do not",
+    )
+
+    @property
+    def second_person(self) -> bool:
+        """Whether steps wait for a second person."""
+        return self.status == "Actual" if self.approvals is None else self.approvals
 
     @model_validator(mode="after")
     def _keys_stand_in_one_place(self) -> "WarningSettings":

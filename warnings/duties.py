@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from jinghu.grid.errors import ConfigError
 from jinghu.warnings.levels import Level, Role
+from jinghu.warnings.table_file import read_table
 
 
 class _Minutes(BaseModel):
@@ -76,14 +75,5 @@ def load_duties(path: Path) -> Duties:
     ConfigError
         Names the file, the row and the cause.
     """
-    try:
-        table = _Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from None
+    table = read_table(path, _Table)
     return Duties(table.version, table.duties)

@@ -12,6 +12,23 @@ from jinghu.warnings.levels import Level
 from jinghu.warnings.water_rules import Mark, Quantity
 
 
+class Stage(StrEnum):
+    """What a warning of mountain torrents asks of those who live there."""
+
+    PREPARE = "prepare"
+    TRANSFER = "transfer"
+
+    @property
+    def zh(self) -> str:
+        """Chinese name, that of the national practice."""
+        return {"prepare": "准备转移", "transfer": "立即转移"}[self.value]
+
+    @property
+    def en(self) -> str:
+        """English name."""
+        return {"prepare": "prepare to leave", "transfer": "leave at once"}[self.value]
+
+
 class Basis(StrEnum):
     """What a level rests on."""
 
@@ -65,6 +82,36 @@ class WaterEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class TorrentEvidence:
+    """Why a level of mountain torrents stands.
+
+    Parameters
+    ----------
+    basis
+        What it rests on.
+    stage
+        What the level asks for; None where it is none of the two stages.
+    name_zh, name_en
+        Of the small catchment, or of the village, that speaks loudest for it; empty where none.
+    window_h, share, mark_mm
+        Hours over which such a share of the critical rain, or of the village's own mark, falls,
+        observed and forecast; 0, 0 and 0 where nothing of this cycle speaks for the level. With a
+        critical rain of 0 the share is infinite.
+    village
+        Whether it is a village's own mark.
+    """
+
+    basis: Basis
+    stage: Stage | None = None
+    name_zh: str = ""
+    name_en: str = ""
+    window_h: int = 0
+    share: float = 0.0
+    mark_mm: float = 0.0
+    village: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DecidedEvidence:
     """A forecaster's reason for a level that the rules do not give."""
 
@@ -72,7 +119,7 @@ class DecidedEvidence:
     reason: str
 
 
-AnyEvidence = Evidence | WaterEvidence | DecidedEvidence
+AnyEvidence = Evidence | WaterEvidence | TorrentEvidence | DecidedEvidence
 
 
 class Finding(Protocol):

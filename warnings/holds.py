@@ -1,12 +1,13 @@
 """What forecasters decide against the rules for a while: holds, each with a reason and an end."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.times import isoformat, parse_time
@@ -31,7 +32,10 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One decision: on a county's rain (``subject`` empty), or on a gauge or reservoir."""
+    """One decision: on a county (``subject`` empty), or on a gauge or reservoir.
+
+    With ``cells`` a level is raised there alone; without, in the whole matter.
+    """
 
     hazard: Hazard
     county: str
@@ -41,10 +45,11 @@ class Hold:
     reason: str
     author: str
     until: datetime
+    cells: tuple[int, ...] = ()
 
 
-def place_hold(engine: Engine, wanted: Hold, status: str, now: datetime) -> int:
-    """Write down a decision; it counts from the next cycle on, and replaces an earlier one.
+def place_hold(connection: Connection, wanted: Hold, status: str, now: datetime) -> int:
+    """Write down a decision, which replaces an earlier one on the same matter.
 
     Raises
     ------
@@ -58,33 +63,35 @@ def place_hold(engine: Engine, wanted: Hold, status: str, now: datetime) -> int:
         raise ConfigError(f"a hold ends within {_LONGEST}, not at {isoformat(wanted.until)}")
     if wanted.kind is HoldKind.AT_LEAST and wanted.level is Level.NONE:
         raise ConfigError("a hold at_least needs a level")
+    if wanted.cells and wanted.kind is not HoldKind.AT_LEAST:
+        raise ConfigError(f"a hold {wanted.kind.value} is on all cells of its matter")
     values = {
         "status": status,
         "hazard": wanted.hazard.value,
         "county": wanted.county,
         "subject": wanted.subject,
     }
-    with engine.begin() as connection:
-        _end(connection, values, wanted.author, now)
-        key = connection.execute(
-            insert(hold).values(
-                **values,
-                kind=wanted.kind.value,
-                level=int(wanted.level),
-                reason=wanted.reason,
-                author=wanted.author,
-                created_at=isoformat(now),
-                until=isoformat(wanted.until),
-            )
-        ).inserted_primary_key
-        assert key is not None
-        what = {"kind": wanted.kind.value, "level": wanted.level.en, "reason": wanted.reason}
-        detail = values | what | {"until": isoformat(wanted.until)}
-        record(connection, now, wanted.author, "hold", str(key[0]), detail)
+    _end(connection, values, wanted.author, now)
+    key = connection.execute(
+        insert(hold).values(
+            **values,
+            kind=wanted.kind.value,
+            level=int(wanted.level),
+            reason=wanted.reason,
+            author=wanted.author,
+            created_at=isoformat(now),
+            until=isoformat(wanted.until),
+            cells=json.dumps(wanted.cells) if wanted.cells else None,
+        )
+    ).inserted_primary_key
+    assert key is not None
+    what = {"kind": wanted.kind.value, "level": wanted.level.en, "reason": wanted.reason}
+    detail = values | what | {"until": isoformat(wanted.until), "cells": len(wanted.cells)}
+    record(connection, now, wanted.author, "hold", str(key[0]), detail)
     return int(key[0])
 
 
-def end_hold(engine: Engine, hold_id: int, author: str, now: datetime) -> None:
+def end_hold(connection: Connection, hold_id: int, author: str, reason: str, now: datetime) -> None:
     """End a hold before its time.
 
     Raises
@@ -92,15 +99,14 @@ def end_hold(engine: Engine, hold_id: int, author: str, now: datetime) -> None:
     DataError
         Where there is none that holds.
     """
-    with engine.begin() as connection:
-        done = connection.execute(
-            update(hold)
-            .where(hold.c.hold_id == hold_id, hold.c.ended_at.is_(None))
-            .values(ended_at=isoformat(now))
-        )
-        if not done.rowcount:
-            raise DataError(f"hold {hold_id}", "there is none that holds")
-        record(connection, now, author, "hold_ended", str(hold_id), {})
+    done = connection.execute(
+        update(hold)
+        .where(hold.c.hold_id == hold_id, hold.c.ended_at.is_(None))
+        .values(ended_at=isoformat(now))
+    )
+    if not done.rowcount:
+        raise DataError(f"hold {hold_id}", "there is none that holds")
+    record(connection, now, author, "hold_ended", str(hold_id), {"reason": reason})
 
 
 def _end(connection: Connection, of: dict[str, str], author: str, now: datetime) -> None:
@@ -133,6 +139,7 @@ def standing_holds(connection: Connection, status: str, time: datetime) -> list[
                 row.reason,
                 row.author,
                 parse_time(row.until),
+                tuple(json.loads(row.cells)) if row.cells else (),
             ),
         )
         for row in rows
@@ -156,8 +163,9 @@ def held(matter: Matter, decided: Hold, life: LifeParams) -> tuple[Matter, LifeP
         return replace(matter, found=found, finding=finding), life
     level, kept = found.level.copy(), found.kept.copy()
     if decided.kind is HoldKind.AT_LEAST:
+        cells = np.array(decided.cells) if decided.cells else matter.cells
         for values in (level, kept):
-            values[matter.cells] = np.maximum(values[matter.cells], decided.level)
+            values[cells] = np.maximum(values[cells], decided.level)
         return replace(matter, found=Found(level, kept, found.known), finding=finding), life
     level, kept = np.minimum(level, decided.level), np.minimum(kept, decided.level)
     known = np.ones_like(found.known)

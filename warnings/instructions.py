@@ -38,16 +38,33 @@ _RESERVOIR_EN = {
     Level.ORANGE: "Move people below the dam out of danger now; close riverside roads.",
     Level.RED: "Move everyone below the dam to safety now; follow the emergency plan.",
 }
+_TORRENT_ZH = {
+    Level.BLUE: "注意雨情，检查转移路线和避灾场所，远离沟谷河道。",
+    Level.YELLOW: "停止进山涉溪，巡查沟谷、山边和切坡房屋，核对转移人员名单。",
+    Level.ORANGE: "准备转移：危险区人员收拾随身物品，老弱病残先行转移，联系避灾场所。",
+    Level.RED: "立即转移：危险区人员马上向两侧高处和避灾场所撤离，不得返回。",
+}
+_TORRENT_EN = {
+    Level.BLUE: "Watch the rain; check the way out and the shelter; keep out of gullies.",
+    Level.YELLOW: "Keep out of hills and streams; patrol gullies; check whom to move.",
+    Level.ORANGE: "Prepare to leave: pack, take the old and the weak away first, open the shelter.",
+    Level.RED: "Leave at once for high ground on either side or the shelter, and do not go back.",
+}
 _TEXTS = {
     Hazard.RAINSTORM: (_RAIN_ZH, _RAIN_EN),
     Hazard.RIVER_FLOOD: (_RIVER_ZH, _RIVER_EN),
     Hazard.RESERVOIR: (_RESERVOIR_ZH, _RESERVOIR_EN),
+    Hazard.MOUNTAIN_TORRENT: (_TORRENT_ZH, _TORRENT_EN),
 }
 _OVER = {
     Hazard.RAINSTORM: (
         "预警已解除，请继续关注天气变化。",
         "The warning has ended; keep following the weather.",
-    )
+    ),
+    Hazard.MOUNTAIN_TORRENT: (
+        "预警已解除，返回前请先查看房屋和道路，警惕滑坡和二次山洪。",
+        "The warning has ended; look at house and road before you return, and mind slides.",
+    ),
 }
 _WATER_OVER = (
     "预警已解除，请继续关注水情变化。",

@@ -34,11 +34,17 @@ class Hazard(StrEnum):
     RAINSTORM = "rainstorm"
     RIVER_FLOOD = "river_flood"
     RESERVOIR = "reservoir"
+    MOUNTAIN_TORRENT = "mountain_torrent"
 
     @property
     def zh(self) -> str:
         """Chinese name."""
-        return {"rainstorm": "暴雨", "river_flood": "洪水", "reservoir": "水库高水位"}[self.value]
+        return {
+            "rainstorm": "暴雨",
+            "river_flood": "洪水",
+            "reservoir": "水库高水位",
+            "mountain_torrent": "山洪灾害",
+        }[self.value]
 
     @property
     def en(self) -> str:
@@ -47,7 +53,13 @@ class Hazard(StrEnum):
             "rainstorm": "rainstorm",
             "river_flood": "river flood",
             "reservoir": "high reservoir",
+            "mountain_torrent": "mountain torrent",
         }[self.value]
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether its events are about a gauge or reservoir; the others are about a county."""
+        return self in (Hazard.RIVER_FLOOD, Hazard.RESERVOIR)
 
     @property
     def event_code(self) -> str | None:

@@ -7,7 +7,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from jinghu.warnings.evidence import Basis, Evidence, Finding, WaterEvidence
+from jinghu.warnings.evidence import (
+    AnyEvidence,
+    Basis,
+    Evidence,
+    Finding,
+    TorrentEvidence,
+    WaterEvidence,
+)
 from jinghu.warnings.levels import Hazard, Level
 from jinghu.warnings.lifecycle import Found
 from jinghu.warnings.subjects import Subject
@@ -90,11 +97,14 @@ class RainFinding:
 class NothingFound:
     """A cycle that could not tell: what stands is held."""
 
+    hazard: Hazard
     rules: str
 
-    def evidence(self, cells: NDArray[np.int64], level: Level) -> tuple[float, WaterEvidence]:
+    def evidence(self, cells: NDArray[np.int64], level: Level) -> tuple[float, AnyEvidence]:
         """Say that nothing is known."""
         del cells, level
+        if self.hazard is Hazard.MOUNTAIN_TORRENT:
+            return 0.0, TorrentEvidence(Basis.UNKNOWN)
         nan = float("nan")
         return 0.0, WaterEvidence(Basis.UNKNOWN, None, None, 0.0, nan, nan, nan, None, "")
 
@@ -138,7 +148,7 @@ def water_matters(findings: Sequence[WaterFinding], units: Units) -> list[Matter
     return matters
 
 
-def held_matter(hazard: Hazard, county: County, subject: Subject, n_cells: int) -> Matter:
+def held_matter(hazard: Hazard, county: County, subject: Subject | None, n_cells: int) -> Matter:
     """An open event of which a cycle could not tell anything."""
     nothing = np.zeros(n_cells, np.uint8)
     return Matter(
@@ -147,5 +157,5 @@ def held_matter(hazard: Hazard, county: County, subject: Subject, n_cells: int) 
         subject,
         np.empty(0, np.int64),
         Found(nothing, nothing, np.zeros(n_cells, np.bool_)),
-        NothingFound("none"),
+        NothingFound(hazard, "none"),
     )

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jinghu.warnings.evidence import AnyEvidence, DecidedEvidence, WaterEvidence
+from jinghu.warnings.evidence import (
+    AnyEvidence,
+    DecidedEvidence,
+    TorrentEvidence,
+    WaterEvidence,
+)
 from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Action, Hazard, Level, Role
 from jinghu.warnings.subjects import Subject
+from jinghu.warnings.torrent_words import torrent_en, torrent_zh
 from jinghu.warnings.units import County
 from jinghu.warnings.words import local_en, local_zh, rain_en, rain_zh, water_en, water_zh
 
@@ -34,7 +40,8 @@ class Reference:
 class Message:
     """One warning message, immutable once sent.
 
-    ``subject`` is the gauge or reservoir, ``cn_identifier`` the national identifier, if any.
+    ``subject`` is the gauge or reservoir, ``cn_identifier`` the national identifier, if any;
+    ``unanswered``: a second person was asked whether to issue it, and nobody answered in time.
     """
 
     identifier: str
@@ -56,6 +63,7 @@ class Message:
     rules: str
     subject: Subject | None = None
     cn_identifier: str | None = None
+    unanswered: bool = False
 
     @property
     def place_zh(self) -> str:
@@ -103,8 +111,9 @@ def headline_en(message: Message) -> str:
 
 def description_zh(message: Message) -> str:
     """What is happening, in Chinese, in Beijing time."""
+    said = "复核超时未答复，系统按规定自动发布。" if message.unanswered else ""
     if message.action is Action.CANCEL:
-        return f"{message.place_zh}{message.hazard.zh}预警于{local_zh(message.sent)}解除。"
+        return f"{message.place_zh}{message.hazard.zh}预警于{local_zh(message.sent)}解除。{said}"
     found, level = message.evidence, message.level
     cells = "、".join(f"{a.level.zh}{a.n_cells}个网格" for a in message.areas)
     if isinstance(found, WaterEvidence):
@@ -113,25 +122,33 @@ def description_zh(message: Message) -> str:
     elif isinstance(found, DecidedEvidence):
         what = f"经预报员研判，{level.zh}预警有效：{found.reason}"
         where = f"{message.city_zh}{message.place_zh}"
+    elif isinstance(found, TorrentEvidence):
+        what = "：" + torrent_zh(found, level, message.onset, message.sent)
+        where = f"{message.city_zh}{message.county.name_zh}部分山区"
     else:
         what = rain_zh(found, level, message.onset)
         where = f"{message.city_zh}{message.county.name_zh}部分区域"
-    return f"{where}{what}。涉及2.5公里网格：{cells}。"
+    return f"{where}{what}。涉及2.5公里网格：{cells}。{said}"
 
 
 def description_en(message: Message) -> str:
     """What is happening, in English."""
+    said = " Issued by rule: nobody answered the review in time." if message.unanswered else ""
     if message.action is Action.CANCEL:
-        return f"The {message.hazard.en} warning ended at {local_en(message.sent)} (UTC+8)."
+        when = local_en(message.sent)
+        return f"The {message.hazard.en} warning ended at {when} (UTC+8).{said}"
     found, level = message.evidence, message.level
     cells = ", ".join(f"{a.n_cells} {a.level.en}" for a in message.areas)
     if isinstance(found, WaterEvidence):
         what = f"{message.place_en}: it {water_en(found, level, message.onset, message.sent)}"
     elif isinstance(found, DecidedEvidence):
         what = f"{message.place_en}: {level.en} stands by a forecaster's decision: {found.reason}"
+    elif isinstance(found, TorrentEvidence):
+        words = torrent_en(found, level, message.onset, message.sent)
+        what = f"Hills of {message.county.name_en}: {words}"
     else:
         what = rain_en(found, level, message.onset, f"parts of {message.county.name_en}")
-    return f"{what}. Cells of 2.5 km: {cells}."
+    return f"{what}. Cells of 2.5 km: {cells}.{said}"
 
 
 def phone_text_zh(

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import check
+from jinghu.warnings.approvals import Approvals, ApprovalTable, approvals_of
 from jinghu.warnings.cell_levels import CellLevels, to_dataset
 from jinghu.warnings.levels import Hazard, Level, Tier
+from jinghu.warnings.table_file import read_table
 from jinghu.warnings.units import Units
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -76,7 +77,7 @@ class RuleSet:
 
     ``answer_within`` tells how long those who were told are waited for. ``continues_mm`` is the
     rain still to come from which on rain "may continue": with less, an amount that was reached in
-    the past raises nothing.
+    the past raises nothing. ``approvals`` are the steps that wait for a second person.
     """
 
     version: str
@@ -84,6 +85,7 @@ class RuleSet:
     continues_mm: float
     rules: tuple[Rule, ...]
     answer_within: AnswerWithin = field(default_factory=AnswerWithin)
+    approvals: Approvals = field(default_factory=Approvals)
 
     def certain(self) -> list[Rule]:
         """Rows on amounts, the lowest level first."""
@@ -147,6 +149,7 @@ class _Table(BaseModel):
     rules: list[_Row] = Field(min_length=1)
     overrides: list[_Override] = Field(default_factory=list)
     answer_within_min: _Answers | None = None
+    second_person: ApprovalTable | None = None
 
 
 def load_rules(path: Path) -> RuleSet:
@@ -157,16 +160,7 @@ def load_rules(path: Path) -> RuleSet:
     ConfigError
         Names the file, the row and the cause.
     """
-    try:
-        table = _Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from None
+    table = read_table(path, _Table)
     _check_overrides(table, path)
     rules = tuple(_rule(row, table, path) for row in table.rules if row.enabled)
     if not rules:
@@ -174,7 +168,8 @@ def load_rules(path: Path) -> RuleSet:
     if len({rule.id for rule in rules}) < len(rules):
         raise ConfigError(f"{path}: two rules have the same id")
     waits = _answer_within(table.answer_within_min)
-    return RuleSet(table.version, table.source, table.continues_mm, rules, waits)
+    approvals = approvals_of(table.second_person)
+    return RuleSet(table.version, table.source, table.continues_mm, rules, waits, approvals)
 
 
 def _answer_within(table: _Answers | None) -> AnswerWithin:

@@ -94,6 +94,62 @@ hold = Table(
     Column("created_at", String(20), nullable=False),
     Column("until", String(20), nullable=False),
     Column("ended_at", String(20)),
+    Column("cells", Text),
+)
+
+# A step that waits for a second person, or did: with all that it takes to issue its message. There
+# is one open proposal of a step and level; what a cycle finds meanwhile is written into it.
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("proposal_id", Integer, primary_key=True),
+    Column("status", String(8), nullable=False),
+    Column("hazard", String(24), nullable=False),
+    Column("county", String(6), nullable=False),
+    Column("subject", String(32), nullable=False),
+    Column("subject_zh", String(128), nullable=False),
+    Column("subject_en", String(128), nullable=False),
+    Column("event_id", String(64), ForeignKey("event.event_id")),
+    Column("step", String(8), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("to_level", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("cells", Text, nullable=False),
+    Column("onset_min", Float, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("rules", String(64), nullable=False),
+    Column("proposed_by", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", String(20), nullable=False),
+    Column("seen_at", String(20), nullable=False),
+    Column("due_at", String(20), nullable=False),
+    Column("otherwise", String(5), nullable=False),
+    Column("decided_at", String(20)),
+    Column("decided_by", String(64)),
+    Column("decision", Text),
+    Index(
+        "ix_proposal_open",
+        "status",
+        "hazard",
+        "county",
+        "subject",
+        "step",
+        "level",
+        unique=True,
+        sqlite_where=text("state = 'OPEN'"),
+        postgresql_where=text("state = 'OPEN'"),
+    ),
+)
+
+# Answers to requests that carried an idempotency key: the same request again gets the same answer.
+request = Table(
+    "request",
+    metadata,
+    Column("actor", String(64), primary_key=True),
+    Column("idempotency_key", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", String(20), nullable=False, index=True),
 )
 
 alert = Table(

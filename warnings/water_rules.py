@@ -1,16 +1,17 @@
 """Rules for rivers and reservoirs: which stage or flow is which level, as versioned tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jinghu.grid.errors import ConfigError
+from jinghu.warnings.approvals import Approvals, ApprovalTable, approvals_of
 from jinghu.warnings.levels import Hazard, Level
+from jinghu.warnings.table_file import read_table
 
 Metres = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -193,6 +194,7 @@ class _Table(_Data):
     gauges: tuple[GaugeMarks, ...] = ()
     reservoirs: tuple[ReservoirMarks, ...] = ()
     by_catchment: ByCatchment | None = None
+    second_person: ApprovalTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,8 @@ class WaterRules:
         What is known of single ones.
     by_catchment
         Discharges of gauges without marks of their own, where the table gives any.
+    approvals
+        Steps that wait for a second person.
     """
 
     version: str
@@ -235,6 +239,7 @@ class WaterRules:
     gauges: tuple[GaugeMarks, ...]
     reservoirs: tuple[ReservoirMarks, ...]
     by_catchment: ByCatchment | None
+    approvals: Approvals = field(default_factory=Approvals)
 
     def gauge(self, name_zh: str) -> GaugeMarks | None:
         """What the table knows of a gauge."""
@@ -253,16 +258,7 @@ def load_water_rules(path: Path) -> WaterRules:
     ConfigError
         Names the file, the row and the cause.
     """
-    try:
-        table = _Table.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigError(f"{path}: {place}: {first['msg']}") from None
+    table = read_table(path, _Table)
     enabled = tuple(rule for rule in table.rules if rule.enabled)
     if not enabled:
         raise ConfigError(f"{path}: no rule is enabled")
@@ -274,4 +270,5 @@ def load_water_rules(path: Path) -> WaterRules:
         if len(set(keys)) < len(keys):
             raise ConfigError(f"{path}: two {what}")
     values = {name: getattr(table, name) for name in _Table.model_fields}
-    return WaterRules(**values | {"rules": enabled})
+    approvals = approvals_of(values.pop("second_person"))
+    return WaterRules(**values | {"rules": enabled, "approvals": approvals})

@@ -16,15 +16,20 @@ from jinghu.grid.fields import State, check
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name
 from jinghu.people import ensure_audience
+from jinghu.second_persons import approvals_of_tables
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
 from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.delivery import Channel, DeliverySummary, deliver, outbox_counts
 from jinghu.warnings.escalation import escalate, follow_up_counts
-from jinghu.warnings.ledger import Office, Summary, process, second_pass
+from jinghu.warnings.ledger import process, second_pass
 from jinghu.warnings.levels import Level
+from jinghu.warnings.matters import Matter
+from jinghu.warnings.office import Office, Summary
 from jinghu.warnings.purposes import Purpose, fits
 from jinghu.warnings.rules import RuleSet, evaluate, load_rules
+from jinghu.warnings.torrent_rules import TorrentRules, load_torrent_rules
+from jinghu.warnings.torrents import evaluate_torrents
 from jinghu.warnings.units import Units, load_units
 from jinghu.warnings.water import WaterFinding, evaluate_water
 from jinghu.warnings.water_rules import WaterRules, load_water_rules
@@ -36,13 +41,16 @@ _SEEN = (State.DRY, State.WET)
 class WarningLevels:
     """Levels of one cycle: what is published, and all that the life of the warnings needs.
 
-    ``water_rules`` are those of rivers and reservoirs, which are judged with the flows.
+    ``water_rules`` and ``torrent_rules`` are judged with the flows; ``amounts`` are the rain of
+    the windows, against which villages with marks of their own are held.
     """
 
     published: xr.Dataset
     evaluated: xr.Dataset
     rules: RuleSet
     water_rules: WaterRules | None
+    torrent_rules: TorrentRules | None
+    amounts: xr.DataArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,10 @@ def warning_levels(grid: xr.Dataset, settings: Settings) -> WarningLevels:
     published.attrs = {}
     water = settings.warnings.water_rules
     of_water = None if water is None else load_water_rules(water)
-    return WarningLevels(published, evaluated, rules, of_water)
+    torrents = settings.warnings.torrent_rules
+    of_torrents = None if torrents is None else load_torrent_rules(torrents)
+    amounts = grid["rainfall_amount"]
+    return WarningLevels(published, evaluated, rules, of_water, of_torrents, amounts)
 
 
 def known_cells(grid: xr.Dataset, stale_after_s: float) -> np.ndarray:
@@ -113,6 +124,20 @@ def water_findings(
     for line in lines:
         log.degrade(line)
     return found
+
+
+def torrents_found(
+    levels: WarningLevels, flows: xr.Dataset | None, units: Units, spec: GridSpec, log: StageLog
+) -> list[Matter] | None:
+    """Judge mountain torrents; None where the cycle has no critical rain and cannot tell."""
+    rules = levels.torrent_rules
+    if rules is None:
+        return []
+    if flows is None or "critical_rainfall_ratio" not in flows:
+        log.degrade("no critical rain: what stands of mountain torrents is held")
+        return None
+    known = levels.evaluated["known"].values.ravel()
+    return evaluate_torrents(rules, flows, levels.amounts, known, units, spec)
 
 
 def warn(
@@ -151,7 +176,7 @@ def warn(
     """
     channels = channels_of(settings)
     status = settings.warnings.status
-    told_through = [c for c in channels if fits(c.purpose, status)]
+    told_through = _fitting(channels, settings)
     if not told_through:
         what = "delivery channel is configured" if not channels else f"channel is for {status}"
         log.degrade(f"no {what}: alerts are issued, nobody is sent them")
@@ -163,8 +188,9 @@ def warn(
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
             water = [] if second else water_findings(levels, flows, units, office.spec, log)
+            torrents = [] if second else torrents_found(levels, flows, units, office.spec, log)
             done = second_pass(cycle) if second else cycle
-            summary = process(engine, levels.evaluated, done, time, office, now, water)
+            summary = process(engine, levels.evaluated, done, time, office, now, water, torrents)
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(
                 engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now
@@ -193,6 +219,8 @@ def _report(
         "cancelled": summary.cancelled,
         "expired": summary.expired,
         "recipients": summary.recipients,
+        "proposed": len(summary.proposed),
+        "unanswered": len(summary.unanswered),
         "repeated": summary.repeated,
         "alerts": summary.alerts,
         "delivered": delivered.sent,
@@ -208,6 +236,10 @@ def name_degradations(
     """Name what the warnings of this cycle had to do without."""
     if summary.late_after is not None:
         log.degrade(f"cycle {cycle} is older than {summary.late_after}: warnings are left as is")
+    if summary.proposed:
+        log.degrade(f"{len(summary.proposed)} steps wait for a second person")
+    for identifier in summary.unanswered:
+        log.degrade(f"{identifier} was issued by rule: nobody answered the review in time")
     for number in summary.idle_holds:
         log.degrade(f"hold {number} is on a place that this cycle does not judge")
     for name, cause in delivered.faults.items():
@@ -251,4 +283,15 @@ def office_of(settings: Settings, units: Units, channels: Sequence[Channel]) -> 
         agency=settings.warnings.agency,
         routes=routes_of(settings, channels),
         quiet=quiet_of(settings),
+        approvals=approvals_of_tables(settings),
     )
+
+
+def office_with(settings: Settings, units: Units) -> Office:
+    """The office with all its channels, for what people decide between two cycles."""
+    return office_of(settings, units, _fitting(channels_of(settings), settings))
+
+
+def _fitting(channels: Sequence[Channel], settings: Settings) -> list[Channel]:
+    """Channels through which messages of the installation's status may go."""
+    return [c for c in channels if fits(c.purpose, settings.warnings.status)]

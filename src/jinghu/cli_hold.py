@@ -12,7 +12,9 @@ hold_app = typer.Typer(help="Decisions of forecasters against the rules.", no_ar
 @hold_app.command("set")
 def hold_set(
     config: ConfigOption,
-    hazard: Annotated[str, typer.Option(help="rainstorm, river_flood or reservoir.")],
+    hazard: Annotated[
+        str, typer.Option(help="rainstorm, mountain_torrent, river_flood, reservoir.")
+    ],
     county: Annotated[str, typer.Option(help="6-digit code.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in the messages.")],
     author: Annotated[str, typer.Option(help="Who decides.")],
@@ -20,17 +22,20 @@ def hold_set(
     kind: Annotated[str, typer.Option(help="keep, at_least or at_most.")] = "keep",
     level: Annotated[str, typer.Option(help="none, blue, yellow, orange or red.")] = "none",
     place: Annotated[str, typer.Option(help="Key of the gauge or reservoir.")] = "",
+    cells: Annotated[
+        str, typer.Option(help="Cells that at_least raises, with commas; all of the matter else.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Keep, raise or lower the warnings of a county, gauge or reservoir from the next cycle on."""
+    """Keep, raise, lower or end the warnings of a county, gauge or reservoir, from now on."""
     from jinghu.hold_commands import HoldRequest, set_hold
 
-    request = HoldRequest(hazard, county, place, kind, level, reason, author, until)
-    number = set_hold(request, config)
+    request = HoldRequest(hazard, county, place, kind, level, reason, author, until, cells)
+    done = set_hold(request, config)
     if as_json:
-        emit({"hold": number})
+        emit(done)
     else:
-        typer.echo(f"hold {number}")
+        typer.echo(f"hold {done['hold']}: warnings {done['warnings']}, waiting {done['proposals']}")
 
 
 @hold_app.command("list")
@@ -54,8 +59,9 @@ def hold_end(
     number: Annotated[int, typer.Argument(help="Number of the hold.")],
     config: ConfigOption,
     author: Annotated[str, typer.Option(help="Who ends it.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
 ) -> None:
     """End a hold before its time."""
     from jinghu.hold_commands import stop_hold
 
-    stop_hold(number, author, config)
+    stop_hold(number, author, reason, config)

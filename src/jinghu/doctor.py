@@ -21,6 +21,7 @@ from jinghu.radar.sites import load_sites
 from jinghu.warnings.audit import read_anchors, verify
 from jinghu.warnings.database import connect, reading
 from jinghu.warnings.rules import load_rules
+from jinghu.warnings.torrent_rules import load_torrent_rules
 from jinghu.warnings.water_rules import load_water_rules
 
 _MIN_FREE_GB = 5.0
@@ -55,6 +56,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     ]
     if (water := settings.warnings.water_rules) is not None:
         checks.append(("water rules", lambda: f"version {load_water_rules(water).version}"))
+    if (torrents := settings.warnings.torrent_rules) is not None:
+        checks.append(("torrents", lambda: f"version {load_torrent_rules(torrents).version}"))
     checks += [(f"stations {p.name}", partial(_file, p)) for p in settings.inputs.stations]
     if settings.inputs.stations:
         frame = partial(parse_frame, settings.inputs.station_frame, "inputs.station_frame")

@@ -10,12 +10,13 @@ from typing import TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from jinghu.alerting import units_of
 from jinghu.configs.settings import Settings, load
+from jinghu.desk import deciding
 from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.database import one_line, open_database, reading
-from jinghu.warnings.holds import Hold, HoldKind, end_hold, place_hold, standing_holds
+from jinghu.warnings.decisions import decide_hold, release_hold
+from jinghu.warnings.holds import Hold, HoldKind, standing_holds
 from jinghu.warnings.levels import Hazard, Level
 
 T = TypeVar("T")
@@ -34,10 +35,11 @@ class HoldRequest:
     reason: str
     author: str
     until: str
+    cells: str = ""
 
 
-def set_hold(request: HoldRequest, config: Path) -> int:
-    """Write down a hold; returns its number.
+def set_hold(request: HoldRequest, config: Path) -> dict[str, object]:
+    """Write down a hold and act on it; returns its number, and what came of it.
 
     Raises
     ------
@@ -47,16 +49,11 @@ def set_hold(request: HoldRequest, config: Path) -> int:
         Where the database cannot be written.
     """
     settings = load(config)
-    hazard = _word(Hazard, request.hazard, "--hazard")
-    if (hazard is Hazard.RAINSTORM) == bool(request.place):
-        raise ConfigError("--place: is given with river_flood and reservoir, and only with them")
-    if request.county not in (codes := [c.code for c in units_of(settings).counties]):
-        raise ConfigError(f"--county {request.county}: there are {', '.join(codes)}")
     level = Level.__members__.get(request.level.upper())
     if level is None:
         raise ConfigError(f"--level {request.level}: none of none, blue, yellow, orange, red")
     wanted = Hold(
-        hazard,
+        _word(Hazard, request.hazard, "--hazard"),
         request.county,
         request.place,
         _word(HoldKind, request.kind, "--kind"),
@@ -64,9 +61,18 @@ def set_hold(request: HoldRequest, config: Path) -> int:
         request.reason,
         request.author,
         parse_time(request.until),
+        _cells(request.cells),
     )
-    status, now = settings.warnings.status, datetime.now(UTC)
-    return _with(settings, lambda engine: place_hold(engine, wanted, status, now))
+    with deciding(settings) as (connection, office):
+        number, summary = decide_hold(connection, office, wanted, None, datetime.now(UTC))
+    return {"hold": number, "warnings": summary.alerts, "proposals": summary.proposed}
+
+
+def _cells(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(word) for word in text.split(",") if word.strip()}))
+    except ValueError:
+        raise ConfigError(f"--cells {text}: wanted numbers of cells, with commas") from None
 
 
 def list_holds(config: Path) -> list[dict[str, object]]:
@@ -87,6 +93,7 @@ def list_holds(config: Path) -> list[dict[str, object]]:
                 "until": isoformat(one.until),
                 "author": one.author,
                 "reason": one.reason,
+                "cells": list(one.cells),
             }
             for number, one in found
         ]
@@ -94,9 +101,10 @@ def list_holds(config: Path) -> list[dict[str, object]]:
     return _with(settings, read)
 
 
-def stop_hold(number: int, author: str, config: Path) -> None:
+def stop_hold(number: int, author: str, reason: str, config: Path) -> None:
     """End a hold; DataError where there is none that counts."""
-    _with(load(config), lambda engine: end_hold(engine, number, author, datetime.now(UTC)))
+    with deciding(load(config)) as (connection, office):
+        release_hold(connection, office, number, author, reason, datetime.now(UTC))
 
 
 def _word(kind: type[Word], text: str, option: str) -> Word:

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,14 @@ from rich.progress import track
 from sqlalchemy import Connection, Engine, Select, func, insert, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from jinghu.alerting import WarningLevels, office_of, units_of, warning_levels, water_findings
+from jinghu.alerting import (
+    WarningLevels,
+    office_of,
+    torrents_found,
+    units_of,
+    warning_levels,
+    water_findings,
+)
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.store import Part, Store
@@ -30,8 +37,9 @@ from jinghu.likely import keep_likely, likely_of
 from jinghu.stages import StageLog
 from jinghu.warnings.cell_levels import higher
 from jinghu.warnings.database import THROWAWAY, connect, one_line, open_database, reading
-from jinghu.warnings.ledger import Office, process, second_pass
+from jinghu.warnings.ledger import process, second_pass
 from jinghu.warnings.levels import Action, Level
+from jinghu.warnings.office import Office
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, recipient
 
 _BATCH = 5_000
@@ -90,7 +98,8 @@ def try_table(
     Parameters
     ----------
     table
-        Of rain, or of rivers and reservoirs: it takes the place of that one alone.
+        Of rain, of rivers and reservoirs, or of mountain torrents: it takes the place of that one
+        alone. Nobody is asked for a second opinion.
     settings
         Of the installation.
     start, end
@@ -149,7 +158,9 @@ def with_table(settings: Settings, table: Path) -> Settings:
         raise ConfigError(f"{table}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{table}: not YAML: {' '.join(str(error).split())}") from None
-    kind = "water_rules" if isinstance(raw, dict) and "river" in raw else "rules"
+    keys = raw if isinstance(raw, dict) else {}
+    of_water = "river" in keys
+    kind = "water_rules" if of_water else "torrent_rules" if "hazard" in keys else "rules"
     warnings = settings.warnings.model_copy(update={kind: table.absolute()})
     return settings.model_copy(update={"warnings": warnings})
 
@@ -195,15 +206,16 @@ def _replay(
 ) -> list[str]:
     """Let all cycles decide; returns what they had to do without, each line once."""
     units = units_of(settings)
-    office = office_of(settings, units, ())
+    office = replace(office_of(settings, units, ()), approvals={})
     log = StageLog(Console(quiet=True))
     for name in track(period.cycles, "规则试算 rules", console=console, transient=True):
         fast, time = store.part(name, "fast"), parse_cycle_name(name)
         with fast.open("products.zarr") as opened:
             levels = warning_levels(opened.load(), settings)
         levels = keep_likely(levels, store, time, settings, log)
-        water = water_findings(levels, _flows(fast), units, office.spec, log)
-        process(engine, levels.evaluated, name, time, office, time, water)
+        of = (levels, _flows(fast), units, office.spec, log)
+        found = (water_findings(*of), torrents_found(*of))
+        process(engine, levels.evaluated, name, time, office, time, *found)
         _second(engine, levels, store, name, (settings, office))
     return list(dict.fromkeys(log.degradations))
 

@@ -19,8 +19,9 @@ from jinghu.publish import WINDOWS_H, Products, write_products
 from jinghu.warnings.audience import Recipient, Roster
 from jinghu.warnings.database import open_database
 from jinghu.warnings.keys import NewKey, Scope, create_key
-from jinghu.warnings.ledger import Office, process
+from jinghu.warnings.ledger import process
 from jinghu.warnings.levels import Role
+from jinghu.warnings.office import Office
 from jinghu.warnings.reconcile import apply_import, plan_import
 from jinghu.warnings.rules import evaluate, load_rules
 from jinghu.warnings.units import load_units

@@ -15,7 +15,8 @@ from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import cycle_name
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.database import open_database
-from jinghu.warnings.ledger import Office, process
+from jinghu.warnings.ledger import process
+from jinghu.warnings.office import Office
 from jinghu.warnings.tables import recipient
 from jinghu.warnings.units import County, Units
 

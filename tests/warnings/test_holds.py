@@ -21,7 +21,17 @@ def wanted(world, kind, level=Level.NONE, hours=3.0):
 
 
 def place(world, kind, level=Level.NONE, hours=3.0):
-    return place_hold(world.engine, wanted(world, kind, level, hours), "Actual", world.time)
+    return put(world, wanted(world, kind, level, hours))
+
+
+def put(world, hold):
+    with world.engine.begin() as connection:
+        return place_hold(connection, hold, "Actual", world.time)
+
+
+def end(world, number):
+    with world.engine.begin() as connection:
+        end_hold(connection, number, "李", "雷达恢复", world.time)
 
 
 def actions(world):
@@ -41,7 +51,7 @@ def test_what_is_kept_is_not_lowered_until_the_hold_ends(world):
     assert "经预报员研判，橙色预警有效：雷达受遮挡" in newest(world).cap_xml
     world.cycle({5: 4})
     assert actions(world)[-1] == "UPG"
-    end_hold(world.engine, number, "李", world.time)
+    end(world, number)
     for _ in range(12):
         world.cycle()
     assert actions(world)[-1] == "CAN"
@@ -83,12 +93,8 @@ def test_at_most_lowers_at_once_and_ends_what_stands(world):
 
 
 def test_a_hold_on_nothing_is_named(world):
-    place_hold(
-        world.engine,
-        replace(wanted(world, HoldKind.KEEP), hazard=Hazard.RIVER_FLOOD, subject="nowhere"),
-        "Actual",
-        world.time,
-    )
+    hold = wanted(world, HoldKind.KEEP)
+    put(world, replace(hold, hazard=Hazard.RIVER_FLOOD, subject="nowhere"))
     assert world.cycle().idle_holds == [1]
 
 
@@ -102,9 +108,9 @@ def test_a_hold_on_nothing_is_named(world):
 )
 def test_holds_that_cannot_be_are_refused(world, kind, change, cause):
     with pytest.raises(ConfigError, match=cause):
-        place_hold(world.engine, replace(wanted(world, kind), **change), "Actual", world.time)
+        put(world, replace(wanted(world, kind), **change))
     for hours in (-1, 25):
         with pytest.raises(ConfigError, match="within"):
             place(world, HoldKind.KEEP, hours=hours)
     with pytest.raises(DataError, match="none that holds"):
-        end_hold(world.engine, 7, "李", world.time)
+        end(world, 7)

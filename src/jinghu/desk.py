@@ -1,0 +1,79 @@
+"""What people decide between two cycles, as commands and the service use it: decide, then tell."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from jinghu.alerting import links_of, office_with, units_of
+from jinghu.api.desk import Desk
+from jinghu.channels import channels_of
+from jinghu.configs.settings import Settings
+from jinghu.grid.errors import JinghuError, StoreError
+from jinghu.warnings.database import one_line, open_database
+from jinghu.warnings.delivery import deliver
+from jinghu.warnings.office import Office
+from jinghu.warnings.units import Units
+
+_log = logging.getLogger("jinghu.desk")
+
+
+def desk_of(settings: Settings) -> Desk:
+    """The desk of a service: its office, and how what was decided is handed over."""
+    units: list[Units] = []  # worked out once, when somebody first decides
+
+    def office() -> Office:
+        if not units:
+            units.append(units_of(settings))
+        return office_with(settings, units[0])
+
+    def hand() -> None:
+        try:
+            hand_over(settings)
+        except JinghuError as error:
+            _log.error("delivery after a decision: %s", error)
+
+    return Desk(office, hand)
+
+
+def hand_over(settings: Settings) -> None:
+    """Deliver what is due now.
+
+    Raises
+    ------
+    ConfigError
+        Where a channel can never work.
+    StoreError
+        Where the database cannot be read or written.
+    """
+    with _opened(settings) as engine:
+        deliver(engine, channels_of(settings), links_of(settings), lambda: datetime.now(UTC))
+
+
+@contextmanager
+def deciding(settings: Settings) -> Iterator[tuple[Connection, Office]]:
+    """A transaction of the database and the office; what was decided is handed over afterwards.
+
+    Raises
+    ------
+    StoreError
+        Where the database cannot be read or written.
+    """
+    office = office_with(settings, units_of(settings))
+    with _opened(settings) as engine, engine.begin() as connection:
+        yield connection, office
+    hand_over(settings)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Engine]:
+    engine = open_database(settings.warnings.database)
+    try:
+        yield engine
+    except SQLAlchemyError as error:
+        raise StoreError(f"warnings database: {one_line(error)}") from None
+    finally:
+        engine.dispose()
