@@ -15,6 +15,7 @@ from jinghu.api import (
     problems,
     routes_cells,
     routes_cycles,
+    routes_decisions,
     routes_dispatch,
     routes_flows,
     routes_frames,
@@ -28,6 +29,7 @@ from jinghu.api import (
     routes_warnings,
 )
 from jinghu.api.deps import Context, utc_now
+from jinghu.api.desk import Desk
 from jinghu.api.dispatch_schemas import Dispatcher
 from jinghu.api.guard import reader
 from jinghu.api.http import HeadersMiddleware
@@ -52,6 +54,7 @@ def create_app(
     settings: Settings,
     clock: Callable[[], datetime] = utc_now,
     dispatcher: Dispatcher | None = None,
+    desk: Desk | None = None,
 ) -> FastAPI:
     """Make the service of one installation.
 
@@ -63,8 +66,10 @@ def create_app(
         Where the time comes from, UTC.
     dispatcher
         Runs what-ifs of reservoirs; the service itself runs no science.
+    desk
+        The office that warns; without it nobody decides upon warnings over HTTP.
     """
-    context = Context(settings, clock, dispatcher)
+    context = Context(settings, clock, dispatcher, desk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -86,6 +91,7 @@ def create_app(
         app.include_router(router)
     for router in _PUBLIC:
         app.include_router(router, dependencies=[Depends(reader)])
+    app.include_router(routes_decisions.router)  # by each route; behind those that read
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/", viewer, include_in_schema=False)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

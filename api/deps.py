@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 from sqlalchemy import Connection, Engine
 
 from jinghu.api.cache import Lru
+from jinghu.api.desk import Desk
 from jinghu.api.dispatch_schemas import Dispatcher
 from jinghu.api.limits import Limiter
 from jinghu.api.mapdata import city_map
@@ -46,10 +47,12 @@ class Context:
         settings: Settings,
         clock: Callable[[], datetime],
         dispatcher: Dispatcher | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.dispatcher = dispatcher
+        self.desk = desk
         self.dispatching = Lock()
         self.limiter = Limiter(settings.api.requests_per_minute)
         self.store = Store(settings.store)

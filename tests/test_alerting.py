@@ -339,15 +339,43 @@ def test_a_forecaster_holds_and_lets_go(tmp_path, monkeypatch, capsys):
     words = ["-c", path, "--county", "330602", "--reason", "雷达受遮挡", "--author", "王"]
     order = ["hold", "set", *words, "--until", until, "--kind", "at_least", "--level", "yellow"]
     code, said = run_main(monkeypatch, capsys, *order, "--hazard", "rainstorm", "--json")
-    assert (code, json.loads(said.out)) == (0, {"hold": 1})
+    done = json.loads(said.out)
+    assert (code, done["hold"], len(done["warnings"]), done["proposals"]) == (0, 1, 1, [])
     _, said = run_main(monkeypatch, capsys, "hold", "list", "-c", path)
     assert "1: rainstorm 330602  at_least yellow until" in said.out
     office = Office(path)
     office.time = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    assert office.cycle(0)["issued"] == 1
-    assert run_main(monkeypatch, capsys, "hold", "end", 1, "-c", path, "--author", "李")[0] == 0
+    assert office.cycle(0)["issued"] == 0  # it stands already
+    ended = ["hold", "end", 1, "-c", path, "--author", "李", "--reason", "雷达恢复"]
+    assert run_main(monkeypatch, capsys, *ended)[0] == 0
     assert run_main(monkeypatch, capsys, "hold", "list", "-c", path)[1].out == ""
     code, said = run_main(monkeypatch, capsys, *order, "--hazard", "river_flood")
-    assert (code, "--place" in said.err) == (2, True)
+    assert (code, "name it" in said.err) == (2, True)
     code, said = run_main(monkeypatch, capsys, *order, "--hazard", "hail")
     assert (code, "--hazard hail: none of rainstorm, river_flood" in said.err) == (2, True)
+
+
+def test_a_second_person_answers_with_a_key(tmp_path, monkeypatch, capsys):
+    path = configure(tmp_path, approvals=True)
+    until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    words = ["--county", "330602", "--reason", "河堤渗漏", "--author", "王", "--until", until]
+    red = ["--kind", "at_least", "--level", "red", "--hazard", "rainstorm"]
+    order = ["hold", "set", "-c", path, *words, *red]
+    _, said = run_main(monkeypatch, capsys, *order, "--json")
+    assert json.loads(said.out)["proposals"] == [1]
+    _, said = run_main(monkeypatch, capsys, "proposals", "list", "-c", path)
+    assert "1: OPEN rainstorm 330602  raise red" in said.out
+    answer = ["proposals", "approve", 1, "-c", path, "--json"]
+    code, said = run_main(monkeypatch, capsys, *answer)
+    assert (code, "JINGHU_KEY" in said.err) == (2, True)
+    for name, expected in (("王", 3), ("李", 0)):
+        made = run_main(
+            monkeypatch, capsys, "keys", "create", name, "--scope", "approver", "-c", path
+        )
+        token = tmp_path / name
+        token.write_text(made[1].out, encoding="utf-8")
+        code, said = run_main(monkeypatch, capsys, *answer, "--key-file", token)
+        assert code == expected, said.err
+    assert len(json.loads(said.out)["warnings"]) == 1
+    (found,) = query(Office(path).settings, "SELECT level FROM event")
+    assert found == (4,)

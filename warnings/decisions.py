@@ -166,10 +166,14 @@ def settle(connection: Connection, office: Office, moment: Moment, summary: Summ
 def settle_due(connection: Connection, office: Office, now: datetime) -> Summary:
     """Do between two cycles what is due because nobody answered."""
     summary = Summary()
-    if any(one.due_at <= now for one in all_open(connection, office.status)):
-        register(connection, office)
-        settle(connection, office, _now(now), summary)
+    register(connection, office)
+    settle(connection, office, _now(now), summary)
     return summary
+
+
+def anything_due(connection: Connection, status: str, now: datetime) -> bool:
+    """Whether a step has waited in vain."""
+    return any(one.due_at <= now for one in all_open(connection, status))
 
 
 def _do(

@@ -97,6 +97,31 @@ def get_warning(connection: Connection, identifier: str, now: str) -> dict[str, 
     return _feature(connection, row, now, *_geometry(str(row.cap_xml)))
 
 
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """What a warning is about; ``level`` is that which stands, none where it has ended."""
+
+    event_id: str
+    hazard: Hazard
+    county: str
+    subject: str
+    level: Level
+
+
+def open_event(connection: Connection, identifier: str, status: str) -> OpenEvent:
+    """The event of a warning; DataError where there is no such warning of that status."""
+    query = (
+        select(event, alert.c.identifier)
+        .join(alert, alert.c.event_id == event.c.event_id)
+        .where(alert.c.identifier == identifier, event.c.status == status)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise DataError(identifier, "there is no such warning")
+    level = Level(row.level) if row.closed_at is None else Level.NONE
+    return OpenEvent(row.event_id, Hazard(row.hazard), row.county, row.subject, level)
+
+
 def get_cap(connection: Connection, identifier: str) -> bytes:
     """Return one warning as CAP 1.2, byte for byte as it was issued."""
     return str(_one(connection, identifier).cap_xml).encode("utf-8")

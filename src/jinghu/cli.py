@@ -17,6 +17,7 @@ from jinghu.cli_parts import ConfigOption, JsonOption
 from jinghu.cli_parts import console as _console
 from jinghu.cli_parts import emit as _emit
 from jinghu.cli_people import audience_app
+from jinghu.cli_proposals import proposals_app
 from jinghu.cli_review import review
 from jinghu.cli_rules import rules_app
 from jinghu.cli_verify import verify
@@ -39,6 +40,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(drill_app, name="drill")
 app.add_typer(rules_app, name="rules")
 app.add_typer(hold_app, name="hold")
+app.add_typer(proposals_app, name="proposals")
 app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
@@ -140,10 +142,12 @@ def serve(
     from jinghu.api.app import create_app
     from jinghu.api.serve import run_server
     from jinghu.configs.settings import load
+    from jinghu.desk import desk_of
     from jinghu.dispatch import dispatcher
 
     settings = load(config)
-    run_server(create_app(settings, dispatcher=dispatcher(settings)), host, port)
+    app = create_app(settings, dispatcher=dispatcher(settings), desk=desk_of(settings))
+    run_server(app, host, port)
 
 
 @app.command()

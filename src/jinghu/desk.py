@@ -13,7 +13,8 @@ from jinghu.api.desk import Desk
 from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError, StoreError
-from jinghu.warnings.database import one_line, open_database
+from jinghu.warnings.database import one_line, open_database, reading
+from jinghu.warnings.decisions import anything_due, settle_due
 from jinghu.warnings.delivery import deliver
 from jinghu.warnings.office import Office
 from jinghu.warnings.units import Units
@@ -53,6 +54,19 @@ def hand_over(settings: Settings) -> None:
         deliver(engine, channels_of(settings), links_of(settings), lambda: datetime.now(UTC))
 
 
+def settle_waiting(engine: Engine, settings: Settings, now: datetime) -> list[str]:
+    """Issue what has waited in vain for a second person; returns the identifiers.
+
+    Cycles do so too; between them whoever delivers does it, so that it is not late by a cycle.
+    """
+    with reading(engine) as connection:
+        if not anything_due(connection, settings.warnings.status, now):
+            return []
+    office = office_with(settings, units_of(settings))
+    with engine.begin() as connection:
+        return settle_due(connection, office, now).alerts
+
+
 @contextmanager
 def deciding(settings: Settings) -> Iterator[tuple[Connection, Office]]:
     """A transaction of the database and the office; what was decided is handed over afterwards.
@@ -66,6 +80,19 @@ def deciding(settings: Settings) -> Iterator[tuple[Connection, Office]]:
     with _opened(settings) as engine, engine.begin() as connection:
         yield connection, office
     hand_over(settings)
+
+
+@contextmanager
+def reading_database(settings: Settings) -> Iterator[Connection]:
+    """A transaction that only reads.
+
+    Raises
+    ------
+    StoreError
+        Where the database cannot be read.
+    """
+    with _opened(settings) as engine, reading(engine) as connection:
+        yield connection
 
 
 @contextmanager

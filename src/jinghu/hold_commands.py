@@ -1,20 +1,15 @@
 """What the commands of forecasters' holds do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
-from jinghu.configs.settings import Settings, load
-from jinghu.desk import deciding
-from jinghu.grid.errors import ConfigError, StoreError
+from jinghu.configs.settings import load
+from jinghu.desk import deciding, reading_database
+from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import isoformat, parse_time
-from jinghu.warnings.database import one_line, open_database, reading
 from jinghu.warnings.decisions import decide_hold, release_hold
 from jinghu.warnings.holds import Hold, HoldKind, standing_holds
 from jinghu.warnings.levels import Hazard, Level
@@ -78,27 +73,23 @@ def _cells(text: str) -> tuple[int, ...]:
 def list_holds(config: Path) -> list[dict[str, object]]:
     """Return the holds that count now."""
     settings = load(config)
-
-    def read(engine: Engine) -> list[dict[str, object]]:
-        with reading(engine) as connection:
-            found = standing_holds(connection, settings.warnings.status, datetime.now(UTC))
-        return [
-            {
-                "hold": number,
-                "hazard": one.hazard.value,
-                "county": one.county,
-                "place": one.subject,
-                "kind": one.kind.value,
-                "level": one.level.en,
-                "until": isoformat(one.until),
-                "author": one.author,
-                "reason": one.reason,
-                "cells": list(one.cells),
-            }
-            for number, one in found
-        ]
-
-    return _with(settings, read)
+    with reading_database(settings) as connection:
+        found = standing_holds(connection, settings.warnings.status, datetime.now(UTC))
+    return [
+        {
+            "hold": number,
+            "hazard": one.hazard.value,
+            "county": one.county,
+            "place": one.subject,
+            "kind": one.kind.value,
+            "level": one.level.en,
+            "until": isoformat(one.until),
+            "author": one.author,
+            "reason": one.reason,
+            "cells": list(one.cells),
+        }
+        for number, one in found
+    ]
 
 
 def stop_hold(number: int, author: str, reason: str, config: Path) -> None:
@@ -112,13 +103,3 @@ def _word(kind: type[Word], text: str, option: str) -> Word:
         return kind(text)
     except ValueError:
         raise ConfigError(f"{option} {text}: none of {', '.join(kind)}") from None
-
-
-def _with(settings: Settings, work: Callable[[Engine], T]) -> T:
-    engine = open_database(settings.warnings.database)
-    try:
-        return work(engine)
-    except SQLAlchemyError as error:
-        raise StoreError(f"warnings database: {one_line(error)}") from None
-    finally:
-        engine.dispose()

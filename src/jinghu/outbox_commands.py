@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jinghu.alerting import links_of
 from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
+from jinghu.desk import settle_waiting
 from jinghu.grid.errors import StoreError
 from jinghu.warnings import dead_letters as letters
 from jinghu.warnings.database import one_line, open_database, reading
@@ -66,10 +67,14 @@ def review_event(event_id: str, settings: Settings) -> dict[str, Any]:
 
 
 def deliver_due(settings: Settings, watch: bool) -> Iterator[dict[str, Any]]:
-    """Deliver what is due, once or until stopped; gives what each run came to."""
+    """Deliver what is due, once or until stopped; gives what each run came to.
+
+    What has waited in vain for a second person is issued first.
+    """
     channels, links = channels_of(settings), links_of(settings)
     with _opened(settings) as engine:
         while True:
+            settle_waiting(engine, settings, datetime.now(UTC))
             yield asdict(deliver(engine, channels, links, lambda: datetime.now(UTC)))
             if not watch:
                 return

@@ -1,6 +1,7 @@
 """A small installation with two cycles, flows and warnings, written by the real writers."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import xarray as xr
 
 from jinghu.api.app import create_app
+from jinghu.api.desk import Desk
 from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.accumulation import window_amounts
 from jinghu.grid.fields import State, attrs
@@ -49,6 +51,11 @@ class Site:
 
     def client(self, **options) -> TestClient:
         return TestClient(create_app(self.settings, lambda: self.now), **options)
+
+
+def client_of_desk(settings: Settings, clock: Callable[[], datetime], desk: Desk) -> TestClient:
+    """Client of a service that decides upon warnings."""
+    return TestClient(create_app(settings, clock, desk=desk))
 
 
 def make_settings(root: Path, **warnings) -> Settings:
@@ -306,11 +313,13 @@ def site(tmp_path_factory) -> Site:
     return Site(settings, TIME + timedelta(minutes=5))
 
 
-def key_for(settings: Settings, scope: Scope, unit: str = "", **how) -> dict[str, str]:
+def key_for(
+    settings: Settings, scope: Scope, unit: str = "", name: str = "test", **how
+) -> dict[str, str]:
     """Headers of a new key."""
     engine = open_database(settings.warnings.database)
     with engine.begin() as connection:
-        _, token = create_key(connection, NewKey("test", scope, unit, **how), "test", TIME)
+        _, token = create_key(connection, NewKey(name, scope, unit, **how), "test", TIME)
     engine.dispose()
     return {"Authorization": f"Bearer {token}"}
 
