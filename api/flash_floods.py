@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
+from jinghu.api.flow_schemas import FlashFlood, FlashFloodList
 from jinghu.api.flows import Flows, text_of
 from jinghu.api.problems import ProblemError
 from jinghu.api.published import number
-from jinghu.api.schemas import FlashFlood, FlashFloodList
 
 
 def flash_floods(flows: Flows, min_ratio: float, limit: int) -> FlashFloodList:

@@ -7,9 +7,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from jinghu.api.flow_schemas import Gauge
 from jinghu.api.problems import ProblemError
 from jinghu.api.published import Published, number
-from jinghu.api.schemas import Gauge, Series
+from jinghu.api.schemas import Series
 from jinghu.grid.times import from_numpy, to_numpy
 
 

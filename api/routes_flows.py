@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from jinghu.api.deps import CYCLE_PATTERN, ContextDep, existing_cycle, newest_published
 from jinghu.api.flash_floods import flash_floods
+from jinghu.api.flow_schemas import FlashFloodList, GaugeList, Hydrograph, Reach
 from jinghu.api.flows import (
     Flows,
     flows_of,
@@ -19,7 +20,6 @@ from jinghu.api.flows import (
 )
 from jinghu.api.http import cached
 from jinghu.api.problems import ProblemError, responses
-from jinghu.api.schemas import FlashFloodList, GaugeList, Hydrograph, Reach
 
 router = APIRouter(prefix="/api/v1", tags=["flows"], responses=responses(404, 422, 503))
 

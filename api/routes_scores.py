@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from jinghu.api.deps import ContextDep
 from jinghu.api.http import cached
 from jinghu.api.problems import ProblemError, responses
-from jinghu.api.schemas import EnsembleEntry, ProbabilityEntry, ScoreTables, ScoreTile
+from jinghu.api.score_schemas import EnsembleEntry, ProbabilityEntry, ScoreTables, ScoreTile
 from jinghu.grid.score_sums import TILES
 from jinghu.grid.scoreboard import ensemble_rows, period, probability_rows, tables
 

@@ -55,7 +55,7 @@ export function watchPointers(canvas, view, { moved, clicked, hovered, left }) {
 /** Keys of the whole page; those typed into a control that uses them stay its own. */
 export function watchKeys(actions) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const focused = document.activeElement;
     const typing = focused?.matches("input:not([type=range]), textarea, select");
     if (typing) return;

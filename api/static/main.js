@@ -10,13 +10,16 @@ import { drawBanners, drawClockAge, drawLegend, drawReadout, drawStatus, drawVal
 import { setUpKeySheet, walkable, watchKeys, watchPointers } from "./input.js";
 import { Overlay } from "./overlay.js";
 import { gaugePanel, gaugesPanel, notesPanel, pointPanel, sortWarnings, warningsPanel } from "./panels.js";
+import { loadProposals, proposalsPanel, writing } from "./proposals.js";
 import { findJson, getFrame, getJson, preload } from "./service.js";
+import { setUpSignIn, signedIn } from "./signin.js";
 import { isOwnHash, readHash, state, writeHash } from "./state.js";
 import { Timeline } from "./timeline.js";
 
 const API = "/api/v1";
 const POLL_MS = 15000;
 const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["floods", "山洪", "Floods"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
+const tabs = () => (signedIn() ? [...TABS, ["proposals", "审批", "Review"]] : TABS);
 
 const view = new View(byId("lines"));
 const field = new Field(byId("field"), view);
@@ -24,7 +27,7 @@ const overlay = new Overlay(byId("lines"), view);
 const timeline = new Timeline((time) => showFrame(time));
 const data = {
   map: null, legend: null, index: null, manifest: null, warnings: [], warningsFailure: null,
-  gauges: null, gauge: null, storms: null, floods: null, point: null, near: null, newest: null, clockOffset: 0,
+  gauges: null, gauge: null, storms: null, floods: null, point: null, near: null, newest: null, clockOffset: 0, proposals: null,
   quality: null, states: null,
 };
 let loading = 0;
@@ -114,11 +117,12 @@ function drawPanel() {
     cells: () => cellsPanel(data.storms, Date.parse(data.index.time), overlay.storm, chooseStorm),
     floods: () => floodsPanel(data.floods, Date.parse(data.index.time), overlay.flood, chooseFlood),
     notes: () => notesPanel(data.manifest),
+    proposals: () => proposalsPanel(data.proposals, counties, serverNow(), poll),
   };
   byId("panel").replaceChildren(...(draw[state.tab] ?? draw.warnings)());
   drawFound();
-  const count = { warnings: data.warnings.length || "", cells: data.storms?.length || "", floods: data.floods?.beyond || "", notes: data.manifest?.degradations?.length || "" };
-  byId("tabs").replaceChildren(...TABS.map(([id, zh, en]) =>
+  const count = { warnings: data.warnings.length || "", cells: data.storms?.length || "", floods: data.floods?.beyond || "", notes: data.manifest?.degradations?.length || "", proposals: data.proposals?.proposals.length || "" };
+  byId("tabs").replaceChildren(...tabs().map(([id, zh, en]) =>
     el("button", {
       type: "button", role: "tab", "aria-selected": String(id === state.tab), "data-tab": id, "aria-controls": "panel",
       tabindex: id === state.tab ? 0 : -1, onclick: () => chooseTab(id),
@@ -324,6 +328,7 @@ async function poll() {
     const answer = await getJson(`${API}/cycles?limit=1`);
     data.clockOffset = Date.parse(answer.now) - Date.now();
     data.newest = answer.cycles[0]?.cycle ?? null;
+    data.proposals = await loadProposals();
     const wanted = state.cycle ?? data.newest;
     if (!wanted) {
       fail(new Error("还没有发布任何周期 no cycle is published yet"));
@@ -332,7 +337,7 @@ async function poll() {
       await loadCycle(wanted);
     } else {
       await loadWarnings();
-      if (state.tab === "warnings") drawPanel();
+      if (state.tab === "warnings" || (state.tab === "proposals" && !writing())) drawPanel();
       redraw();
     }
     if (data.index) drawHeader();
@@ -344,6 +349,7 @@ async function poll() {
 async function start() {
   readHash();
   setUpKeySheet();
+  await setUpSignIn();
   const [map, legend] = await Promise.all([getJson(`${API}/map`), getJson(`${API}/frames/legend`)]);
   Object.assign(data, { map: fromCorner(map), legend });
   overlay.setMap(map);

@@ -1,5 +1,7 @@
 // Reading the service: JSON, and frames kept until newer cycles push them out.
 
+import { keyHeaders, showSignIn } from "./signin.js";
+
 const HELD = 260;
 const frames = new Map();
 
@@ -10,13 +12,24 @@ export class ServiceError extends Error {
   }
 }
 
-export async function getJson(url) {
-  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+export const getJson = (url) => readJson(url, {});
+
+/** Ask for something to be done; sent twice, it is done once. */
+export function postJson(url, body) {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const once = [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": once };
+  return readJson(url, { method: "POST", body: JSON.stringify(body), headers });
+}
+
+async function readJson(url, { headers, ...options }) {
+  const answer = await fetch(url, { ...options, headers: { Accept: "application/json", ...headers, ...keyHeaders() } });
   if (answer.ok) return answer.json();
   let detail = `${answer.status} ${answer.statusText}`;
   if ((answer.headers.get("content-type") ?? "").includes("json")) {
     detail = (await answer.json()).detail ?? detail;
   }
+  if (answer.status === 401) showSignIn(detail);
   throw new ServiceError(answer.status, detail);
 }
 
@@ -44,7 +57,7 @@ export function getFrame(url) {
 
 async function fetchFrame(url) {
   try {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { headers: keyHeaders() });
     if (!answer.ok) throw new ServiceError(answer.status, `${url}: ${answer.status}`);
     return new Uint8Array(await answer.arrayBuffer());
   } catch (error) {

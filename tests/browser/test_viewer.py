@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import io
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 from tests.api.conftest import (
     TIME,
@@ -20,9 +18,9 @@ from tests.api.conftest import (
     warn_people,
 )
 from tests.browser.cdp import CHROMIUM, Page, chromium
+from tests.browser.serving import served
 
 from jinghu.api.app import create_app
-from jinghu.api.serve import listen
 
 pytestmark = pytest.mark.skipif(
     not Path(CHROMIUM).exists(), reason="there is no Chromium on this machine"
@@ -36,16 +34,8 @@ def address(tmp_path_factory) -> Iterator[str]:
     settings = make_settings(tmp_path_factory.mktemp("browser"))
     warn_people(settings, publish_cycle(settings, TIME), TIME)
     site = Site(settings, TIME)
-    config = uvicorn.Config(
-        create_app(settings, lambda: site.now), log_level="warning", ws="none", lifespan="on"
-    )
-    server = uvicorn.Server(config)
-    with listen("127.0.0.1", 0) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
+    with served(create_app(settings, lambda: site.now)) as found:
+        yield found
 
 
 @contextlib.asynccontextmanager
