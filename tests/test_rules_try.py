@@ -14,7 +14,7 @@ from jinghu.configs.settings import CONFIGS, load
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name
-from jinghu.rules_try import try_table
+from jinghu.rules_try import try_table, with_table
 from jinghu.stages import StageLog
 
 SHIPPED = CONFIGS / "rules" / "rainstorm.yaml"
@@ -92,3 +92,11 @@ def test_what_cannot_be_tried_is_refused_by_name(office, tmp_path):
     broken.write_text("river: {}\nversion: t\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"rivers\.yaml"):
         try_table(broken, settings, None, None, QUIET)
+
+
+def test_a_table_takes_the_place_of_the_one_of_its_kind(office):
+    settings = load(office)
+    for name, kind in (("rivers", "water_rules"), ("torrents", "torrent_rules")):
+        table = CONFIGS / "rules" / f"{name}.yaml"
+        changed = with_table(settings, table).warnings
+        assert (getattr(changed, kind), changed.rules) == (table, settings.warnings.rules)

@@ -18,6 +18,7 @@ from jinghu.warnings.issuing import Moment, close_event
 from jinghu.warnings.levels import Action, Hazard
 from jinghu.warnings.matters import Matter, held_matter, rain_matters, water_matters
 from jinghu.warnings.office import Office, Summary, register
+from jinghu.warnings.proposals import lapse_with
 from jinghu.warnings.subjects import Subject
 from jinghu.warnings.tables import alert, cycle, event
 from jinghu.warnings.water import WaterFinding
@@ -153,4 +154,5 @@ def close_expired(connection: Connection, time: datetime, now: datetime) -> int:
     for event_id in found:
         close_event(connection, event_id, Action.EXPIRE, time, now)
         end_tasks(connection, event_id)
+        lapse_with(connection, event_id, now)
     return len(found)

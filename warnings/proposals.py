@@ -162,6 +162,17 @@ def close(
     record(connection, now, by, f"proposal {state.value.lower()}", str(one.number), detail)
 
 
+def lapse_with(connection: Connection, event_id: str, now: datetime) -> None:
+    """Close what waits to lower or end an event that has ended by itself."""
+    of_event = select(proposal).where(
+        proposal.c.event_id == event_id,
+        proposal.c.state == State.OPEN.value,
+        proposal.c.step != StepKind.RAISE.value,
+    )
+    for one in _read(connection, of_event):
+        close(connection, one, State.LAPSED, MACHINE, "the event has ended", now)
+
+
 def open_of(connection: Connection, place: Place) -> list[Proposal]:
     """Open proposals of a matter, oldest first."""
     return _read(connection, _of(place).where(proposal.c.state == State.OPEN.value))

@@ -26,6 +26,9 @@ const PATTERNS = [
   [/^radar (\S+) has rain on it and reads ([\d.]+) dB low: corrected/, (m) =>
     `雷达 ${m[1]} 天线罩有雨水，偏低 ${m[2]} dB，已订正`],
   [/^no delivery channel/, () => "没有配置发送渠道：预警已生成，没有发送给任何人"],
+  [/^no critical rain: what stands/, () => "没有临界雨量产品：已发布的山洪预警维持不变"],
+  [/^(\d+) steps wait for a second person/, (m) => `${m[1]} 项预警操作等待复核`],
+  [/^(\S+) was issued by rule/, (m) => `${m[1]} 复核超时，已按规定自动发布`],
   [/motion/, () => "降雨移动估计受限"],
 ];
 

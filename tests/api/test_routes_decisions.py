@@ -162,7 +162,7 @@ def test_what_cannot_be_issued_is_refused(bureau, change, cause):
     assert cause in answer.json()["detail"]
 
 
-def test_a_river_is_warned_of_by_name_and_does_not_expire_unjudged(bureau):
+def test_a_river_is_warned_of_by_name(bureau):
     place = {"key": "dike-7", "name_zh": "七号堤段", "name_en": "dike section 7"}
     asked = ASKED | {"hazard": "river_flood", "place": place}
     made = bureau.post("/warnings", asked).json()

@@ -33,6 +33,7 @@ from jinghu.warnings.keys import ApiKey, Scope
 from jinghu.warnings.levels import Hazard, Level
 from jinghu.warnings.proposals import list_proposals
 from jinghu.warnings.purposes import Purpose
+from jinghu.warnings.subjects import Subject
 from jinghu.warnings.tables import alert, audit, event, outbox
 
 RED = frozenset({Level.RED})
@@ -247,6 +248,29 @@ def test_a_person_ends_a_warning_with_a_reason(bureau):
     hold(bureau, HoldKind.AT_LEAST, Level.YELLOW, (5,), minutes=0)
     assert actions(bureau)[-2:] == [("CAN", 2), ("NEW", 2)]  # within the same minute
     assert verify_audit(bureau.engine) is None
+
+
+def test_what_no_rule_knows_stands_as_long_as_the_hold(bureau):
+    until, of = bureau.time + timedelta(hours=8), (Hazard.RIVER_FLOOD, "330602", "dike-7")
+    wanted = Hold(*of, HoldKind.AT_LEAST, Level.ORANGE, "管涌", FORECASTER, until, (5, 6))
+    place = Subject("dike-7", "七号堤段", "dike section 7")
+    with bureau.engine.begin() as connection:
+        decide_hold(connection, bureau.office, wanted, place, bureau.time)
+    for _ in range(15):
+        assert bureau.cycle(minutes=30).idle_holds == []
+    assert actions(bureau) == [("NEW", 3)] + [("CON", 3)] * 3
+    assert "七号堤段" in newest(bureau).headline_zh
+    for _ in range(8):
+        bureau.cycle(minutes=30)
+    assert bureau.rows(select(event.c.closed_at))[0].closed_at is not None
+
+
+def test_an_event_that_ends_by_itself_takes_its_lowering_with_it(bureau):
+    hold(bureau, HoldKind.AT_LEAST, Level.ORANGE, (5,))
+    hold(bureau, HoldKind.AT_MOST, hours=2)
+    assert proposals(bureau) == [("cancel", 3, "OPEN")]
+    bureau.cycle(minutes=200)
+    assert proposals(bureau) == [("cancel", 3, "LAPSED")]
 
 
 def test_a_cycle_that_is_processed_after_a_decision_comes_after_it(bureau):
