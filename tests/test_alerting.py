@@ -21,6 +21,7 @@ from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.times import cycle_name
 from jinghu.people import ImportOptions, import_people
+from jinghu.second_persons import approvers
 from jinghu.stages import StageLog
 
 ROOT = Path(__file__).parents[1]
@@ -368,6 +369,7 @@ def test_a_second_person_answers_with_a_key(tmp_path, monkeypatch, capsys):
     answer = ["proposals", "approve", 1, "-c", path, "--json"]
     code, said = run_main(monkeypatch, capsys, *answer)
     assert (code, "JINGHU_KEY" in said.err) == (2, True)
+    assert approvers(load(path), datetime.now(UTC)) == 0
     for name, expected in (("王", 3), ("李", 0)):
         made = run_main(
             monkeypatch, capsys, "keys", "create", name, "--scope", "approver", "-c", path
@@ -377,5 +379,6 @@ def test_a_second_person_answers_with_a_key(tmp_path, monkeypatch, capsys):
         code, said = run_main(monkeypatch, capsys, *answer, "--key-file", token)
         assert code == expected, said.err
     assert len(json.loads(said.out)["warnings"]) == 1
+    assert approvers(load(path), datetime.now(UTC)) == 2
     (found,) = query(Office(path).settings, "SELECT level FROM event")
     assert found == (4,)

@@ -18,6 +18,7 @@ from jinghu.grid.frames import parse_frame
 from jinghu.grid.store import Store
 from jinghu.people import phone_keys_of
 from jinghu.radar.sites import load_sites
+from jinghu.second_persons import approvers
 from jinghu.warnings.audit import read_anchors, verify
 from jinghu.warnings.database import connect, reading
 from jinghu.warnings.rules import load_rules
@@ -58,6 +59,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         checks.append(("water rules", lambda: f"version {load_water_rules(water).version}"))
     if (torrents := settings.warnings.torrent_rules) is not None:
         checks.append(("torrents", lambda: f"version {load_torrent_rules(torrents).version}"))
+    if settings.warnings.second_person:
+        checks.append(("second persons", partial(_second_persons, settings, now)))
     checks += [(f"stations {p.name}", partial(_file, p)) for p in settings.inputs.stations]
     if settings.inputs.stations:
         frame = partial(parse_frame, settings.inputs.station_frame, "inputs.station_frame")
@@ -127,6 +130,14 @@ def _database(settings: Settings) -> str:
         entry = f"entry {found.broken.seq} {found.broken.cause}"
         raise OSError(f"{shown}: the audit chain is broken: {entry}")
     return f"{shown}: the audit chain is whole"
+
+
+def _second_persons(settings: Settings, now: datetime) -> str:
+    found = approvers(settings, now)
+    if found == 0:
+        mend = "jinghu keys create NAME --scope approver, or warnings.approvals: false"
+        raise OSError(f"no key may approve, so red waits for nobody: {mend}")
+    return "no database yet" if found is None else f"{found} keys may approve"
 
 
 def _phone_keys(settings: Settings) -> str:
