@@ -17,12 +17,17 @@ from rich.console import Console
 from jinghu.alerting import known_cells, warn, warning_levels
 from jinghu.cli import main
 from jinghu.configs.settings import Settings, load
+from jinghu.desk import deciding, settle_waiting
 from jinghu.grid.errors import ConfigError, StoreError
 from jinghu.grid.fields import State, attrs
 from jinghu.grid.times import cycle_name
 from jinghu.people import ImportOptions, import_people
 from jinghu.second_persons import approvers
 from jinghu.stages import StageLog
+from jinghu.warnings.database import open_database
+from jinghu.warnings.decisions import decide_hold
+from jinghu.warnings.holds import Hold, HoldKind
+from jinghu.warnings.levels import Hazard, Level
 
 ROOT = Path(__file__).parents[1]
 T0 = datetime(2019, 8, 9, 16, 30, tzinfo=UTC)
@@ -382,3 +387,18 @@ def test_a_second_person_answers_with_a_key(tmp_path, monkeypatch, capsys):
     assert approvers(load(path), datetime.now(UTC)) == 2
     (found,) = query(Office(path).settings, "SELECT level FROM event")
     assert found == (4,)
+
+
+def test_what_nobody_answers_is_issued_between_two_cycles(tmp_path):
+    settings, now = load(configure(tmp_path, approvals=True)), datetime.now(UTC)
+    of = (Hazard.MOUNTAIN_TORRENT, "330602", "", HoldKind.AT_LEAST, Level.RED)
+    wanted = Hold(*of, "沟口壅塞", "王", now + timedelta(hours=2))
+    with deciding(settings) as (connection, office):
+        _, summary = decide_hold(connection, office, wanted, None, now)
+    assert (summary.issued, summary.proposed) == (1, [1])
+    engine = open_database(settings.warnings.database)
+    assert settle_waiting(engine, settings, now + timedelta(minutes=4)) == []
+    assert len(settle_waiting(engine, settings, now + timedelta(minutes=5))) == 1
+    assert settle_waiting(engine, settings, now + timedelta(minutes=5)) == []
+    engine.dispose()
+    assert query(settings, "SELECT level FROM alert ORDER BY alert_id") == [(3,), (4,)]
