@@ -31,7 +31,7 @@ def torrent_en(found: TorrentEvidence, level: Level, onset: datetime, sent: date
     rain = f"{found.name_en}: {_rain_en(found)}"
     if found.basis is Basis.CLOSE:
         return f"{rain}; close to the {level.en} level, which stands{asked}"
-    begins = "" if onset <= sent else f", from {local_en(onset)} (UTC+8)"
+    begins = "" if onset <= sent else f"; torrents from {local_en(onset)} (UTC+8)"
     return f"{rain}{begins}; {level.en} level{asked}"
 
 
