@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from jinghu.grid.errors import ConfigError
+from jinghu.grid.yaml_text import load_yaml
 
 Table = TypeVar("Table", bound=BaseModel)
 
@@ -20,7 +21,7 @@ def read_table(path: Path, model: type[Table]) -> Table:
         Names the file, the row and the cause.
     """
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(load_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
