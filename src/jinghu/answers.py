@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jinghu.alerting import links_of
 from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
+from jinghu.desk import settle_waiting
 from jinghu.grid.errors import StoreError
 from jinghu.stages import StageLog
 from jinghu.warnings.database import one_line, open_database, reading
@@ -36,7 +37,7 @@ def answers_so_far(settings: Settings, now: datetime, log: StageLog) -> dict[str
 
 
 def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
-    """Pass on what is overdue and hand over what is due, between two cycles.
+    """Issue what waited in vain, pass on what is overdue and hand over what is due.
 
     Raises
     ------
@@ -49,6 +50,7 @@ def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
     try:
         engine = open_database(settings.warnings.database)
         try:
+            settle_waiting(engine, settings, now)
             followed = escalate(engine, within, now)
             delivered = deliver(
                 engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now

@@ -1,14 +1,15 @@
 """What people decide between two cycles, as commands and the service use it: decide, then tell."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.alerting import links_of, office_with, units_of
+from jinghu.api.deps import utc_now
 from jinghu.api.desk import Desk
 from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
@@ -22,8 +23,11 @@ from jinghu.warnings.units import Units
 _log = logging.getLogger("jinghu.desk")
 
 
-def desk_of(settings: Settings) -> Desk:
-    """The desk of a service: its office, and how what was decided is handed over."""
+def desk_of(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Desk:
+    """The desk of a service: its office, and how what was decided is handed over.
+
+    ``clock`` is that by which warnings expire; in a drill the drill's.
+    """
     units: list[Units] = []  # worked out once, when somebody first decides
 
     def office() -> Office:
@@ -33,15 +37,15 @@ def desk_of(settings: Settings) -> Desk:
 
     def hand() -> None:
         try:
-            hand_over(settings)
+            hand_over(settings, clock())
         except JinghuError as error:
             _log.error("delivery after a decision: %s", error)
 
     return Desk(office, hand)
 
 
-def hand_over(settings: Settings) -> None:
-    """Deliver what is due now.
+def hand_over(settings: Settings, now: datetime) -> None:
+    """Deliver what is due, and has not expired by ``now``.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def hand_over(settings: Settings) -> None:
         Where the database cannot be read or written.
     """
     with _opened(settings) as engine:
-        deliver(engine, channels_of(settings), links_of(settings), lambda: datetime.now(UTC))
+        deliver(engine, channels_of(settings), links_of(settings), utc_now, now=now)
 
 
 def settle_waiting(engine: Engine, settings: Settings, now: datetime) -> list[str]:
@@ -79,7 +83,7 @@ def deciding(settings: Settings) -> Iterator[tuple[Connection, Office]]:
     office = office_with(settings, units_of(settings))
     with _opened(settings) as engine, engine.begin() as connection:
         yield connection, office
-    hand_over(settings)
+    hand_over(settings, utc_now())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import uvicorn
 from jinghu.api.app import create_app
 from jinghu.beside import Beside, beside
 from jinghu.configs.settings import Settings
+from jinghu.desk import desk_of
 from jinghu.dispatch import dispatcher
 from jinghu.simulated_public import SimulatedClock
 
@@ -45,7 +46,7 @@ def service(
 def _serve(
     line: Connection, settings: Settings, clock: SimulatedClock, listening: socket.socket
 ) -> None:
-    app = create_app(settings, clock, dispatcher(settings))
+    app = create_app(settings, clock, dispatcher(settings), desk_of(settings, clock))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     sockets = {"sockets": [listening]}
     threading.Thread(target=server.run, kwargs=sockets, daemon=True).start()
