@@ -10,7 +10,7 @@ from jinghu.grid.errors import DeliveryError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.levels import Level
-from jinghu.warnings.outgoing import Outgoing, outgoing
+from jinghu.warnings.outgoing import ADDRESSEE, Outgoing, outgoing
 from jinghu.warnings.routes import pass_on
 from jinghu.warnings.tables import alert, attempt, channel, outbox
 
@@ -98,7 +98,10 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
         update(outbox)
         .where(outbox.c.outbox_id.in_(keys))
         .values(
-            status="LEASED", leased_until=isoformat(now + LEASE), attempts=outbox.c.attempts + 1
+            status="LEASED",
+            leased_until=isoformat(now + LEASE),
+            attempts=outbox.c.attempts + 1,
+            addressee=ADDRESSEE,
         )
     )
     return outgoing(connection, keys, links)
@@ -118,7 +121,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         connection.execute(
             update(outbox)
             .where(outbox.c.outbox_id.in_(sent))
-            .values(status="SENT", leased_until=None)
+            .values(status="SENT", leased_until=None, addressee=None)
         )
     mine = []
     for o in others:
