@@ -1,8 +1,8 @@
 """One message to one person through one channel, with all that any channel needs to word it."""
 
-import json
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import Connection, Row, String, bindparam, cast, func, select
 
 from jinghu.grid.times import parse_time
@@ -139,7 +139,7 @@ class Outgoing:
             "text_en": f"{c.text_en} Answer: {c.answer_url}",
             "answer_url": c.answer_url,
         }
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        return orjson.dumps(body)
 
 
 def outgoing(connection: Connection, keys: list[int], links: Links) -> list[Outgoing]:
