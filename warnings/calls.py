@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from jinghu.grid.times import isoformat
 from jinghu.warnings.silence import Silence, from_json
@@ -91,7 +91,7 @@ def enqueue(connection: Connection, alert_id: int, calls: Sequence[Call], now: d
 
 def _waiting(
     connection: Connection, alert_id: int, calls: Sequence[Call], kind: str, stamp: str
-) -> Iterator[Row[Any]]:
+) -> Iterator[Any]:
     """Messages of this moment that nobody has taken yet, to those who are called."""
     asked = {"alert_id": alert_id, "kind": kind, "now": stamp}
     recipients = sorted({call.recipient_id for call in calls if call.kind == kind})
@@ -100,7 +100,7 @@ def _waiting(
         yield from connection.execute(_WAITING, asked | {"recipients": some})
 
 
-def _taken_in(found: Row[Any], call: Call) -> dict[str, object]:
+def _taken_in(found: Any, call: Call) -> dict[str, object]:
     """What a message that waits says from now on."""
     silence = from_json(found.silence) if found.silence is not None else None
     if silence is None or call.silence is None:

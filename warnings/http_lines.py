@@ -34,7 +34,7 @@ class _Reader(asyncio.StreamReader):
 
     held = 0
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]
         self.held += len(data)
         super().feed_data(data)
 
