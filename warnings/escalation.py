@@ -127,8 +127,8 @@ def pass_on(
     """Pass tasks on to the next level above, with a message and an entry in the audit for each.
 
     Runs inside the caller's transaction. Several silent persons below the same one are named in
-    one message. Where there is nobody above, or nobody above who has not passed it on as well, the
-    task stays as it is and stays overdue.
+    one message. Where everybody above cannot handle it either, the highest of them is asked anew.
+    Where there is nobody above, the task stays as it is and stays overdue.
 
     Raises
     ------
