@@ -238,7 +238,7 @@ outbox = Table(
     Column("version", Integer, nullable=False),
     Column("level", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("message_id", String(160), nullable=False, unique=True),
+    Column("message_id", String(160), nullable=False),
     Column("status", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", String(20), nullable=False),

@@ -1,6 +1,7 @@
 """A message is the same in every attempt: because of whom it calls, and whom it is addressed to.
 
-Calls that were written before keep what they would have said at this moment.
+Calls that were written before keep what they would have said at this moment. Ids of messages are
+made of what is unique already, so that an index of their own is not needed.
 """
 
 import json
@@ -29,8 +30,10 @@ _CALLS = """
 
 def upgrade() -> None:
     """Apply."""
-    op.add_column("outbox", sa.Column("silence", sa.Text(), nullable=True))
-    op.add_column("outbox", sa.Column("addressee", sa.Text(), nullable=True))
+    with op.batch_alter_table("outbox") as batch_op:
+        batch_op.add_column(sa.Column("silence", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("addressee", sa.Text(), nullable=True))
+        batch_op.drop_constraint(op.f("uq_outbox_message_id"), type_="unique")
     found: dict[int, tuple[Any, ...]] = {}
     for key, name, role, place, reason in op.get_bind().execute(sa.text(_CALLS)):
         *first, number, unable = found.get(key, (name, role, place, 0, 0))
@@ -47,5 +50,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take back; what was written down with messages is lost."""
     with op.batch_alter_table("outbox") as batch_op:
+        batch_op.create_unique_constraint(op.f("uq_outbox_message_id"), ["message_id"])
         batch_op.drop_column("addressee")
         batch_op.drop_column("silence")
