@@ -31,15 +31,15 @@ def storm(rng: np.random.Generator, n: int) -> list[int]:
     """Cells of a 20 x 20 grid: a few, a scatter, a block with holes, or nearly all."""
     kind = rng.integers(4)
     if kind == 0:
-        return rng.choice(n, rng.integers(1, 4), replace=False).tolist()
-    if kind == 1:
-        return np.flatnonzero(rng.random(n) < rng.uniform(0.02, 0.6)).tolist() or [0]
-    rows, cols = np.divmod(np.arange(n), 20)
-    r, c = rng.uniform(0, 20, 2)
-    block = (rows - r) ** 2 + (cols - c) ** 2 < rng.uniform(2, 200)
-    if kind == 3:
-        block = ~block
-    return np.flatnonzero(block & (rng.random(n) > 0.1)).tolist() or [int(rng.integers(n))]
+        found = rng.choice(n, rng.integers(1, 4), replace=False)
+    elif kind == 1:
+        found = np.flatnonzero(rng.random(n) < rng.uniform(0.02, 0.6))
+    else:
+        rows, cols = np.divmod(np.arange(n), 20)
+        r, c = rng.uniform(0, 20, 2)
+        block = (rows - r) ** 2 + (cols - c) ** 2 < rng.uniform(2, 200)
+        found = np.flatnonzero((block if kind == 2 else ~block) & (rng.random(n) > 0.1))
+    return [int(cell) for cell in found] or [0]
 
 
 def evidence(rng: np.random.Generator, hazard: Hazard, sent: datetime) -> AnyEvidence:
