@@ -1,8 +1,14 @@
 """Requests over connections that stay open, against servers that say exactly what they are told."""
 
 import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from jinghu.warnings.addresses import GuardedResolver
 from jinghu.warnings.http_lines import HttpLines
@@ -135,3 +141,57 @@ def test_addresses_are_encoded_and_users_are_named():
 def test_a_header_holds_no_second_one(value):
     with pytest.raises(ValueError, match="line break"):
         talk(OK, headers={"name": value})
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for localhost that vouches for itself, and its key, in one file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = tmp_path / "both.pem"
+    path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
+    return path
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_receiver_is_who_its_certificate_says(certificate, trusted):
+    made = 0
+
+    async def serve(reader, writer):
+        nonlocal made
+        made += 1
+        try:
+            while True:
+                await reader.readuntil(b"body")
+                writer.write(OK)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    async def run():
+        ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ours.load_cert_chain(certificate)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ours)
+        port = server.sockets[0].getsockname()[1]
+        lines = HttpLines(f"https://localhost:{port}", GuardedResolver(False, True))
+        if trusted:
+            lines._tls.load_verify_locations(certificate)
+        try:
+            async with lines:
+                return [(await lines.request("POST", "", b"body", {})).body for _ in range(3)]
+        finally:
+            server.close()
+            await asyncio.sleep(0.05)
+
+    if trusted:
+        assert asyncio.run(run()) == [b"hi"] * 3
+        assert made == 1
+    else:
+        with pytest.raises(ssl.SSLError, match="self-signed certificate"):
+            asyncio.run(run())

@@ -3,13 +3,16 @@
 import json
 from datetime import timedelta
 
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import func, select, update
-from tests.warnings.town import IDS, PEOPLE, RED, WITHIN, say, settle_in
+from tests.warnings.town import IDS, PEOPLE, RED, WITHIN, say, settle_in, step
 
 from jinghu.grid.errors import DeliveryError
+from jinghu.warnings import database
 from jinghu.warnings.acknowledge import LINK_LIFE, Answer, Link, answer
 from jinghu.warnings.escalation import escalate
 from jinghu.warnings.outbox import LEASE, Claim, Outcome, claim, failed, release, settle
@@ -62,6 +65,23 @@ def test_whom_a_message_went_to_is_not_kept_once_it_is_sent(town):
         settle(connection, [Outcome(taken[0].outbox_id, 1, "SENT", "", now)], now)
     kept = town.rows(select(outbox.c.outbox_id).where(outbox.c.addressee.is_not(None)))
     assert [r.outbox_id for r in kept] == [taken[1].outbox_id]
+
+
+def test_calls_of_an_older_database_keep_what_they_said(town):
+    step(town, 5)
+    said = [r.silence for r in town.rows(select(outbox.c.silence)) if r.silence is not None]
+    with town.engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(database._MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+        connection.commit()
+    again = database.open_database(str(town.engine.url))
+    with again.connect() as connection:
+        kept = connection.execute(select(outbox.c.silence)).scalars()
+        assert [found for found in kept if found is not None] == said
+    again.dispose()
+    assert [from_json(found).number for found in said] == [2, 1]
 
 
 class Attempts(RuleBasedStateMachine):
