@@ -180,6 +180,7 @@ def test_a_receiver_is_who_its_certificate_says(certificate, trusted):
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ours)
         port = server.sockets[0].getsockname()[1]
         lines = HttpLines(f"https://localhost:{port}", GuardedResolver(False, True))
+        assert lines._tls is not None
         if trusted:
             lines._tls.load_verify_locations(certificate)
         try:
