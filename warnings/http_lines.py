@@ -110,7 +110,7 @@ class HttpLines:
         """Make one request; ``path`` is the rest of the address behind the origin.
 
         A connection that the receiver has closed while nobody used it is no fault of its own: the
-        request is made again on a new one.
+        request is made again, once, on a new one.
 
         Raises
         ------
@@ -128,6 +128,7 @@ class HttpLines:
             except (ConnectionError, asyncio.IncompleteReadError) as error:
                 if isinstance(error, asyncio.IncompleteReadError) and error.partial:
                     raise
+                break
         return await self._on(await self._connect(), asked, method)
 
     async def _on(self, line: _Line, asked: bytes, method: str) -> Reply:
