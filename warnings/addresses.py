@@ -1,14 +1,12 @@
 """Which network addresses messages may go to: the guard against request forgery."""
 
+import asyncio
 import errno
 import ipaddress
 import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-
-from jinghu.grid.errors import DeliveryError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -49,45 +47,43 @@ def refusal(address: str, private_only: bool, allow_private: bool) -> str | None
     return None if allow_private else f"{address} is a private address"
 
 
-def check_literal(host: str, private_only: bool, allow_private: bool) -> None:
-    """Check a host that is an address itself, which no resolver ever sees.
+def literal_refusal(host: str, private_only: bool, allow_private: bool) -> str | None:
+    """Why a host that is an address itself, which no resolver ever sees, may not be connected to.
 
-    Raises
-    ------
-    DeliveryError
-        Where it may not be connected to.
+    None where it may, and for names and numbers in a spelling that only the resolver understands.
     """
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return  # a name, or a number in a spelling that only the resolver understands
-    if cause := refusal(host, private_only, allow_private):
-        raise DeliveryError(cause, retryable=True)
+        return None
+    return refusal(host, private_only, allow_private)
 
 
-class GuardedResolver(AbstractResolver):
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """Addresses of a name, as the system knows them; OSError where there are none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(slots=True)
+class GuardedResolver:
     """Resolves names, and refuses those that lead to an address that is not allowed.
 
-    aiohttp connects to exactly the addresses that are returned here.
+    Who connects to exactly the addresses that are returned here is never led astray.
     """
 
-    def __init__(
-        self, private_only: bool, allow_private: bool, inner: AbstractResolver | None = None
-    ) -> None:
-        self._private_only = private_only
-        self._allow_private = allow_private
-        self._inner = inner or ThreadedResolver()
+    private_only: bool
+    allow_private: bool
+    inner: Resolve = look_up
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
         """Resolve a name; OSError where any of its addresses is refused."""
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
-            if cause := refusal(result["host"], self._private_only, self._allow_private):
+        found = await self.inner(host, port)
+        for address in found:
+            if cause := refusal(address, self.private_only, self.allow_private):
                 raise OSError(errno.EPERM, f"{host}: {cause}")
         return found
-
-    async def close(self) -> None:
-        """Release the inner resolver."""
-        await self._inner.close()

@@ -15,11 +15,11 @@ from enum import StrEnum
 from functools import partial
 from urllib.parse import quote_plus
 
-import aiohttp
 import orjson
 
 from jinghu.grid.errors import DeliveryError
 from jinghu.warnings.delivery import Send
+from jinghu.warnings.http_lines import HttpLines
 from jinghu.warnings.http_target import HttpTarget, json_of
 from jinghu.warnings.outbox import BusyError
 from jinghu.warnings.outgoing import Content, Outgoing
@@ -71,21 +71,20 @@ class ChatRobot:
     secret: str = field(default="", repr=False)
     allow_private: bool = False
     purpose: Purpose = Purpose.PRODUCTION
+    _target: HttpTarget = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse at once what would fail with every message."""
-        self._target()
-
-    def _target(self) -> HttpTarget:
-        return HttpTarget.of(self.name, self.url, self.allow_private)
+        target = HttpTarget.of(self.name, self.url, self.allow_private)
+        object.__setattr__(self, "_target", target)
 
     @asynccontextmanager
     async def open(self, concurrent: int) -> AsyncIterator[Send]:
         """Open the channel for one run; a robot takes one message after the other."""
-        async with self._target().session(1) as session:
-            yield partial(self._send, session)
+        async with self._target.lines() as lines:
+            yield partial(self._send, lines)
 
-    async def _send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
+    async def _send(self, lines: HttpLines, message: Outgoing, now: datetime) -> str:
         text = group_text(message.content)
         payload: dict[str, object] = {"msgtype": "text", "text": {"content": text}}
         url = self.url
@@ -95,7 +94,7 @@ class ChatRobot:
                 payload |= feishu_signature(self.secret, int(now.timestamp()))
         elif self.vendor is Vendor.DINGTALK and self.secret:
             url += dingtalk_signature(self.secret, int(now.timestamp() * 1000))
-        _, answer = await self._target().send(session, url, orjson.dumps(payload), _JSON)
+        _, answer = await self._target.send(lines, url, orjson.dumps(payload), _JSON)
         self._check(json_of(self.name, answer))
         return f"{self.vendor} {self.vendor.code_field}=0"
 

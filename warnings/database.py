@@ -120,6 +120,7 @@ def _configure_sqlite(flush: str, connection: SqliteConnection, _record: object)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA synchronous = {flush}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _begin_immediate(connection: Connection) -> None:

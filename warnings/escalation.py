@@ -15,10 +15,19 @@ from sqlalchemy import Connection, Engine, Row, exists, func, or_, select, text
 from jinghu.grid.times import isoformat
 from jinghu.warnings.calls import Call, enqueue
 from jinghu.warnings.database import Entry, reading, record_all
-from jinghu.warnings.ladder import ANSWERED, Handover, Ladder, Overdue, Person, TaskAbove
+from jinghu.warnings.ladder import (
+    ANSWERED,
+    Handover,
+    Ladder,
+    Overdue,
+    Person,
+    Reason,
+    TaskAbove,
+)
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.purposes import Purpose, require_fit
 from jinghu.warnings.routes import first_of_routes
+from jinghu.warnings.silence import Silence, together
 from jinghu.warnings.tables import alert, channel, escalation, event, recipient, task, told
 from jinghu.warnings.waiting import AnswerWithin
 
@@ -118,8 +127,8 @@ def pass_on(
     """Pass tasks on to the next level above, with a message and an entry in the audit for each.
 
     Runs inside the caller's transaction. Several silent persons below the same one are named in
-    one message. Where there is nobody above, or nobody above who has not passed it on as well, the
-    task stays as it is and stays overdue.
+    one message. Where everybody above cannot handle it either, the highest of them is asked anew.
+    Where there is nobody above, the task stays as it is and stays overdue.
 
     Raises
     ------
@@ -221,17 +230,28 @@ def _write(connection: Connection, event_id: str, ladder: Ladder) -> None:
 
 
 def _calls(connection: Connection, event_id: str, ladder: Ladder) -> list[Call]:
-    """Who above is called through which channels: those with which their routes begin."""
-    who = select(recipient.c.recipient_id, recipient.c.role).where(
-        recipient.c.recipient_id.in_(list(ladder.calls))
-    )
-    roles = {int(r.recipient_id): Role(r.role) for r in connection.execute(who)}
-    used = _channels(connection, event_id)
+    """Who above is called through which channels: those with which their routes begin.
+
+    Each call keeps because of whom it is made, so that it says the same whenever it is sent.
+    """
+    below = {h.overdue.recipient_id for h in ladder.handed}
+    who = select(
+        recipient.c.recipient_id, recipient.c.name, recipient.c.role, recipient.c.unit_name
+    ).where(recipient.c.recipient_id.in_([*ladder.calls, *below]))
+    people = {int(r.recipient_id): r for r in connection.execute(who)}
+    silent: dict[int, list[Silence]] = {key: [] for key in ladder.calls}
+    for handover in ladder.handed:
+        one = people[handover.overdue.recipient_id]
+        unable = int(handover.overdue.reason is Reason.CANNOT_HANDLE)
+        silent[handover.to.recipient_id].append(
+            Silence(one.name, Role(one.role), one.unit_name, unable=unable)
+        )
+    because = {key: together(found) for key, found in silent.items()}
     return [
-        Call(recipient_id, level, name)
-        for name, firsts in used.items()
+        Call(recipient_id, level, name, silence=because[recipient_id])
+        for name, firsts in _channels(connection, event_id).items()
         for recipient_id, level in ladder.calls.items()
-        if firsts is None or (roles[recipient_id], Level(level)) in firsts
+        if firsts is None or (Role(people[recipient_id].role), Level(level)) in firsts
     ]
 
 

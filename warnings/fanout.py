@@ -8,40 +8,19 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, select, text
 
 from jinghu.grid.times import isoformat
+from jinghu.warnings.changed import concerned
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.purposes import channel_purposes, require_fit
 from jinghu.warnings.quiet import Quiet
-from jinghu.warnings.routes import Firsts, first_of_routes
-from jinghu.warnings.tables import event
+from jinghu.warnings.routes import first_of_routes
+from jinghu.warnings.tables import alert
 from jinghu.warnings.waiting import AnswerWithin
 
 _TIER = (
-    "CASE r.role "
+    "CASE n.role "
     + " ".join(f"WHEN '{role.value}' THEN {int(role.tier)}" for role in Role)
     + " END"
 )
-
-# The level of every person concerned now (0: was told, and is no longer in the area), where it
-# differs from what they were told last through the channel. Nobody is told the same thing twice;
-# a channel that is new tells everybody in the area once whose route begins with it; who was told
-# through it before is told on. Both halves start from an index: those who stand in the cells, and
-# those who were told.
-_CHANGED = """
-    SELECT r.recipient_id AS recipient_id, c.level AS level
-    FROM alert_cell c
-    JOIN recipient r ON r.cell_id = c.cell_id
-    LEFT JOIN told t ON t.event_id = :event_id AND t.recipient_id = r.recipient_id
-        AND t.channel = :channel
-    WHERE c.alert_id = :alert_id AND c.level <> COALESCE(t.level, 0) {first}
-    UNION ALL
-    SELECT t.recipient_id AS recipient_id, 0 AS level
-    FROM told t
-    JOIN recipient r ON r.recipient_id = t.recipient_id
-    WHERE t.event_id = :event_id AND t.channel = :channel AND t.level <> 0
-      AND NOT EXISTS (
-          SELECT 1 FROM alert_cell c WHERE c.alert_id = :alert_id AND c.cell_id = r.cell_id)
-"""
-_ANY = "SELECT 1 FROM ({changed}) n LIMIT 1"
 
 _UNDELIVERED = "status IN ('PENDING', 'LEASED')"
 _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)"
@@ -51,32 +30,31 @@ _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)
 _SUPERSEDE = f"""
     UPDATE outbox SET status = 'DROPPED', leased_until = NULL
     WHERE {_UNDELIVERED} AND channel = :channel AND {_OF_EVENT}
-      AND recipient_id IN (SELECT recipient_id FROM ({{changed}}) n)
+      AND recipient_id IN (SELECT recipient_id FROM {{changed}})
 """
 
-# The end is told to those only to whom something of the event may have got out.
+# Messages of an alert to the same person through the same channel are numbered.
+_VERSION = """(SELECT COUNT(*) FROM outbox o WHERE o.alert_id = :alert_id
+    AND o.recipient_id = m.recipient_id AND o.channel = :channel)"""
+
 _OUTBOX = """
     INSERT INTO outbox
         (alert_id, message_status, recipient_id, channel, purpose, kind, version, level, priority,
          message_id, status, attempts, created_at, due_at)
-    SELECT :alert_id, (SELECT status FROM alert WHERE alert_id = :alert_id), n.recipient_id,
-           :channel, :purpose, 'WARNING', n.version, n.level,
+    SELECT :alert_id, :status, n.recipient_id, :channel, :purpose, 'WARNING', n.version, n.level,
            CASE WHEN n.level = 0 THEN 0 ELSE 5 - n.level END,
-           (SELECT identifier FROM alert WHERE alert_id = :alert_id)
-               || '-' || n.recipient_id || '-' || :channel
+           :identifier || '-' || n.recipient_id || '-' || :channel
                || CASE WHEN n.version = 0 THEN '' ELSE '-' || n.version END,
            'PENDING', 0, :now, CASE WHEN n.level = 1 THEN :blue_due ELSE :now END
-    FROM (
-        SELECT m.recipient_id, m.level,
-               (SELECT COUNT(*) FROM outbox o WHERE o.alert_id = :alert_id
-                   AND o.recipient_id = m.recipient_id AND o.channel = :channel) AS version
-        FROM ({changed}) m
-    ) n
-    WHERE n.level > 0 OR EXISTS (
+    FROM (SELECT m.recipient_id, m.level, {version} AS version FROM {changed} m) n
+    WHERE {heard}
+"""
+
+# The end is told to those only to whom something of the event may have got out.
+_HEARD = """n.level > 0 OR EXISTS (
         SELECT 1 FROM outbox o JOIN alert a ON a.alert_id = o.alert_id
         WHERE o.recipient_id = n.recipient_id AND o.channel = :channel AND o.attempts > 0
-          AND a.event_id = :event_id)
-"""
+          AND a.event_id = :event_id)"""
 
 # An answer stays with its task when the event ends; only who did not answer is closed unanswered.
 # A task that was escalated to somebody is theirs wherever they stand: it ends with those below.
@@ -84,9 +62,8 @@ _TASKS = f"""
     INSERT INTO task (event_id, recipient_id, alert_id, level, status, note, tier, unit_code,
         escalated)
     SELECT :event_id, n.recipient_id, :alert_id, n.level,
-           CASE WHEN n.level = 0 THEN 'CLOSED' ELSE 'TOLD' END, '', {_TIER}, r.unit_code, 0
-    FROM ({{changed}}) n
-    JOIN recipient r ON r.recipient_id = n.recipient_id
+           CASE WHEN n.level = 0 THEN 'CLOSED' ELSE 'TOLD' END, '', {_TIER}, n.unit_code, 0
+    FROM {{changed}} n
     WHERE true
     ON CONFLICT (event_id, recipient_id) DO UPDATE SET
         alert_id = excluded.alert_id,
@@ -138,7 +115,7 @@ _UNASK = """
 
 _TOLD = """
     INSERT INTO told (event_id, recipient_id, channel, level, alert_id)
-    SELECT :event_id, n.recipient_id, :channel, n.level, :alert_id FROM ({changed}) n
+    SELECT :event_id, n.recipient_id, :channel, n.level, :alert_id FROM {changed} n
     WHERE true
     ON CONFLICT (event_id, recipient_id, channel) DO UPDATE SET
         level = excluded.level, alert_id = excluded.alert_id
@@ -171,34 +148,41 @@ def fan_out(
     ConfigError
         Where a channel is not registered, or is not for messages of the event's status.
     """
-    status = connection.execute(
-        select(event.c.status).where(event.c.event_id == event_id)
-    ).scalar_one()
+    identifier, status = connection.execute(
+        select(alert.c.identifier, alert.c.status).where(alert.c.alert_id == alert_id)
+    ).one()
     blue_due = quiet.due(Level.BLUE, now) if quiet is not None else now
     names = {
         "event_id": event_id,
         "alert_id": alert_id,
+        "identifier": identifier,
+        "status": status,
         "now": isoformat(now),
         "blue_due": isoformat(blue_due),
     }
     purposes, firsts = channel_purposes(connection, channels), first_of_routes(connection, status)
-    people = 0
-    for channel in (*channels, ""):
-        if channel:
-            require_fit(channel, purposes.get(channel), status)
-        values = names | {"channel": channel}
-        run = _Statements(connection, _changed(channel, firsts), values)
-        if run(_ANY).first() is None:
-            continue
-        if channel:
-            run(_SUPERSEDE)
+    for channel in channels:
+        require_fit(channel, purposes.get(channel), status)
+    people = concerned(connection, event_id, alert_id)
+    parts = {
+        "version": "0" if people.new_alert else _VERSION,
+        "heard": "true" if people.new_event else _HEARD,
+    }
+    for channel in channels:
+        if changed := people.to_tell(channel, firsts):
+            values = names | {"channel": channel}
+            run = _Statements(connection, parts | {"changed": changed}, values)
+            if not people.new_event:
+                run(_SUPERSEDE)
             run(_OUTBOX, purpose=purposes[channel].value)
             run(_TOLD)
-        else:
-            run(_TASKS)
-            _ask(connection, event_id, now, answer_within)
-            people = int(run(_TOLD).rowcount)
-    return people
+    changed = people.to_tell("", None)
+    if changed is None:
+        return 0
+    run = _Statements(connection, {"changed": changed}, names | {"channel": ""})
+    run(_TASKS)
+    _ask(connection, event_id, now, answer_within)
+    return int(run(_TOLD).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,23 +190,13 @@ class _Statements:
     """Runs statements about those whose level changed."""
 
     connection: Connection
-    changed: str
+    parts: dict[str, str]
     values: dict[str, object]
 
     def __call__(self, statement: str, **more: object) -> CursorResult[Any]:
-        filled = text(statement.format(changed=self.changed))
+        filled = text(statement.format(**self.parts))
         used = (self.values | more).items()
         return self.connection.execute(filled, {k: v for k, v in used if k in filled._bindparams})
-
-
-def _changed(channel: str, firsts: Firsts | None) -> str:
-    """Those whose level changed, of whom the channel tells: all where there are no routes."""
-    pairs = frozenset() if firsts is None else firsts.get(channel, frozenset())
-    if not channel or firsts is None or len(pairs) == len(Role) * (len(Level) - 1):
-        return _CHANGED.format(first="")
-    values = ", ".join(f"('{role.value}', {int(level)})" for role, level in sorted(pairs))
-    first = f"(r.role, c.level) IN (VALUES {values})" if values else "false"
-    return _CHANGED.format(first=f"AND (t.recipient_id IS NOT NULL OR {first})")
 
 
 def _ask(connection: Connection, event_id: str, now: datetime, within: AnswerWithin) -> None:

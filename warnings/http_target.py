@@ -1,19 +1,18 @@
 """Requests to a receiver over HTTP: to addresses it may have, no further, and what answers mean."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from jinghu.grid.errors import ConfigError, DeliveryError
-from jinghu.warnings.addresses import GuardedResolver, check_literal
+from jinghu.warnings.addresses import GuardedResolver, literal_refusal
+from jinghu.warnings.http_lines import HttpLines
 from jinghu.warnings.outbox import BusyError, GoneError
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
-_LONGEST_ANSWER = 20_000  # bytes
+_TIMEOUT_S = 10.0
 _REFUSED = (400, 413, 415, 422)  # the receiver looked at the message and will not have it
 
 
@@ -29,11 +28,14 @@ class HttpTarget:
         Where it stands: scheme, host and port of its address, without what may be secret in it.
     allow_private
         Whether the receiver may stand on loopback or a private network, and there use plain HTTP.
+    refused
+        Why its address, written as a number, may not be connected to.
     """
 
     channel: str
     host: str
     allow_private: bool = False
+    refused: str | None = None
 
     @classmethod
     def of(cls, channel: str, url: str, allow_private: bool) -> "HttpTarget":
@@ -43,26 +45,28 @@ class HttpTarget:
             raise ConfigError(f"channel {channel}: {parts.netloc or url} is not an http(s) address")
         if parts.scheme == "http" and not allow_private:
             raise ConfigError(f"channel {channel}: {parts.netloc}: only https leaves the house")
-        return cls(channel, f"{parts.scheme}://{parts.netloc}", allow_private)
+        host = f"{parts.scheme}://{parts.netloc}"
+        if "{" in host or url[: len(host)].lower() != host.lower():
+            raise ConfigError(f"channel {channel}: {parts.netloc} is not written as a host")
+        refused = literal_refusal(parts.hostname, parts.scheme == "http", allow_private)
+        return cls(channel, host, allow_private, refused)
 
     @property
     def private_only(self) -> bool:
         """Plain HTTP never leaves the house."""
         return self.host.startswith("http:")
 
-    def session(self, concurrent: int) -> aiohttp.ClientSession:
-        """Open a session that connects only to addresses that this receiver may have.
+    def lines(self) -> HttpLines:
+        """Connections to this receiver, to addresses that it may have and no others.
 
         Names are resolved, checked and connected to in one step: a name that resolves to another
         address a moment later (DNS rebinding) gains nothing.
         """
-        resolver = GuardedResolver(self.private_only, self.allow_private)
-        connector = aiohttp.TCPConnector(limit=concurrent, resolver=resolver, use_dns_cache=False)
-        return aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        return HttpLines(self.host, GuardedResolver(self.private_only, self.allow_private))
 
     async def send(
         self,
-        session: aiohttp.ClientSession,
+        lines: HttpLines,
         url: str,
         body: bytes,
         headers: Mapping[str, str],
@@ -76,19 +80,18 @@ class HttpTarget:
             ``retryable`` for faults that may pass or be mended; not for refusals of the message.
             Its text never has the address, which may hold a secret.
         """
-        check_literal(urlsplit(url).hostname or "", self.private_only, self.allow_private)
+        if self.refused is not None:
+            raise DeliveryError(self.refused, retryable=True)
         try:
-            async with session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                status, wait = answer.status, answer.headers.get("retry-after", "")
-                found = await answer.content.read(_LONGEST_ANSWER)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            async with asyncio.timeout(_TIMEOUT_S):
+                reply = await lines.request(method, url[len(self.host) :], body, headers)
+        except (TimeoutError, OSError, EOFError, ValueError) as error:
             cause = " ".join(str(error).split()) or type(error).__name__
             hidden = cause.replace(url, self.host)
             raise DeliveryError(f"{self.channel}: {hidden}", retryable=True) from None
+        status, wait = reply.status, reply.headers.get("retry-after", "")
         if 200 <= status < 300:
-            return status, found
+            return status, reply.body
         told = f"{self.channel}: HTTP {status}"
         if status == 410:
             raise GoneError(f"{told}: the receiver is gone")

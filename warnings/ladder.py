@@ -119,7 +119,12 @@ class Ladder:
         self.calls[target.recipient_id] = max(self.calls.get(target.recipient_id, 0), overdue.level)
 
     def _above(self, overdue: Overdue) -> Person | None:
-        """Who is next: the first level above that has somebody who has not passed it on."""
+        """Who is next: the first level above that has somebody who has not passed it on.
+
+        Where everybody above has, it is the last of those from whom nobody could take it over:
+        whoever stands highest is asked anew, and what is silent below does not stay hidden there.
+        """
+        last = None
         for tier in Tier:
             if tier <= overdue.tier:
                 continue
@@ -130,7 +135,9 @@ class Ladder:
             found = self.tasks.get(person.recipient_id)
             if found is None or not found.passed_on:
                 return person
-        return None
+            if found.raised_at is None:
+                last = person
+        return last
 
     def _ask(self, overdue: Overdue, target: Person) -> None:
         """Give the task to somebody above, who is waited for from now on.

@@ -1,6 +1,5 @@
 """The one model of a warning message, from which CAP, headlines and phone texts are made."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +10,8 @@ from jinghu.warnings.evidence import (
     WaterEvidence,
 )
 from jinghu.warnings.instructions import instruction_en, instruction_zh
-from jinghu.warnings.levels import Action, Hazard, Level, Role
+from jinghu.warnings.levels import Action, Hazard, Level
+from jinghu.warnings.silence import Silence
 from jinghu.warnings.subjects import Subject
 from jinghu.warnings.torrent_words import torrent_en, torrent_zh
 from jinghu.warnings.units import County
@@ -74,16 +74,6 @@ class Message:
     def place_en(self) -> str:
         """Where, in English."""
         return f"{self.county.name_en}{f', {self.subject.name_en}' if self.subject else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """Somebody below because of whom a task went up: no answer, or unable to handle it."""
-
-    name: str
-    role: Role
-    place: str
-    unable: bool
 
 
 def headline_zh(message: Message) -> str:
@@ -152,47 +142,30 @@ def description_en(message: Message) -> str:
 
 
 def phone_text_zh(
-    status: str, hazard: Hazard, level: Level, place: str, silent: Sequence[Silent] = ()
+    status: str, hazard: Hazard, level: Level, place: str, silent: Silence | None = None
 ) -> str:
     """Text for one person in Chinese: the level is that of the place they look after."""
     mark = _mark_zh(status)
-    if silent:
-        who = f"{silent_zh(silent)}，请您接手"
+    if silent is not None:
+        who = f"{silent.zh}，请您接手"
         return f"{mark}【{hazard.zh}{level.zh}预警·上报】{who}：{instruction_zh(level, hazard)}"
     if level is Level.NONE:
         return f"{mark}【{hazard.zh}预警解除】{place}：{instruction_zh(level, hazard)}"
     return f"{mark}【{hazard.zh}{level.zh}预警】{place}：{instruction_zh(level, hazard)}"
 
 
-def phone_text_en(status: str, hazard: Hazard, level: Level, silent: Sequence[Silent] = ()) -> str:
+def phone_text_en(status: str, hazard: Hazard, level: Level, silent: Silence | None = None) -> str:
     """Text for one person in English."""
     mark = _mark_en(status)
     if level is Level.NONE:
         return (
             f"{mark}{hazard.en.capitalize()} warning at your place: {instruction_en(level, hazard)}"
         )
-    if silent:
+    if silent is not None:
         title = f"{level.en.capitalize()} {hazard.en} warning escalated to you"
-        return f"{mark}{title} ({silent_en(silent)}): {instruction_en(level, hazard)}"
+        return f"{mark}{title} ({silent.en}): {instruction_en(level, hazard)}"
     title = f"{level.en.capitalize()} {hazard.en} warning at your place"
     return f"{mark}{title}: {instruction_en(level, hazard)}"
-
-
-def silent_zh(silent: Sequence[Silent]) -> str:
-    """Who did not answer, in Chinese: the first by name, the rest by number."""
-    first = silent[0]
-    what = "报告无法处置" if first.unable else "未答复"
-    if len(silent) > 1:
-        what = "未答复或无法处置" if any(s.unable for s in silent) else "未答复"
-    more = f"等{len(silent)}人" if len(silent) > 1 else ""
-    return f"{first.place}{first.role.zh}{first.name}{more}{what}"
-
-
-def silent_en(silent: Sequence[Silent]) -> str:
-    """Who did not answer, in English: by number."""
-    unable = sum(s.unable for s in silent)
-    parts = [(len(silent) - unable, "did not answer"), (unable, "cannot handle it")]
-    return ", ".join(f"{n} below you {what}" for n, what in parts if n)
 
 
 def _mark_zh(status: str) -> str:

@@ -10,7 +10,7 @@ from jinghu.grid.errors import DeliveryError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.levels import Level
-from jinghu.warnings.outgoing import Outgoing, outgoing
+from jinghu.warnings.outgoing import ADDRESSEE, Outgoing, outgoing
 from jinghu.warnings.routes import pass_on
 from jinghu.warnings.tables import alert, attempt, channel, outbox
 
@@ -22,6 +22,8 @@ _BACKOFF = (5, 30, 60, 300, 900, 1800, 3600)  # seconds after the first, second.
 # Written out: a partial index is not used for a status that is a parameter.
 _WAITING = literal_column("outbox.status") == literal_column("'PENDING'")
 _HELD = literal_column("outbox.status") == literal_column("'LEASED'")
+# Left to itself SQLite finds all that waits for a channel, and sorts it for every batch.
+_IN_ORDER = "INDEXED BY ix_outbox_waiting"
 _MINE = and_(
     outbox.c.outbox_id == bindparam("key"),
     outbox.c.status == "LEASED",
@@ -81,9 +83,10 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
     waiting = (_WAITING, or_(due_at <= isoformat(wanted.due_by), fresh))
     abandoned = (_HELD, outbox.c.leased_until < isoformat(wanted.due_by))
     found: list[tuple[int, int]] = []
-    for due in (waiting, abandoned):
+    for due, by in ((waiting, _IN_ORDER), (abandoned, "")):
         query = (
             select(outbox.c.priority, outbox.c.outbox_id)
+            .with_hint(outbox, by, "sqlite")
             .where(*due, outbox.c.channel.in_(wanted.channels))
             .order_by(outbox.c.priority, outbox.c.outbox_id)
             .limit(wanted.limit)
@@ -98,7 +101,10 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
         update(outbox)
         .where(outbox.c.outbox_id.in_(keys))
         .values(
-            status="LEASED", leased_until=isoformat(now + LEASE), attempts=outbox.c.attempts + 1
+            status="LEASED",
+            leased_until=isoformat(now + LEASE),
+            attempts=outbox.c.attempts + 1,
+            addressee=ADDRESSEE,
         )
     )
     return outgoing(connection, keys, links)
@@ -118,7 +124,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         connection.execute(
             update(outbox)
             .where(outbox.c.outbox_id.in_(sent))
-            .values(status="SENT", leased_until=None)
+            .values(status="SENT", leased_until=None, addressee=None)
         )
     mine = []
     for o in others:

@@ -1,29 +1,35 @@
 """One message to one person through one channel, with all that any channel needs to word it."""
 
-import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, select
+import orjson
+from sqlalchemy import Connection, Row, String, bindparam, cast, func, select
 
 from jinghu.grid.times import parse_time
 from jinghu.warnings.acknowledge import Links
 from jinghu.warnings.levels import Hazard, Level, Role
-from jinghu.warnings.message import Silent, phone_text_en, phone_text_zh
-from jinghu.warnings.tables import alert, escalation, event, outbox, recipient, task
+from jinghu.warnings.message import phone_text_en, phone_text_zh
+from jinghu.warnings.silence import from_json
+from jinghu.warnings.tables import alert, event, outbox, recipient
 
-_ABOVE, _BELOW = task.alias(), task.alias()
-_SILENT = (  # made once: one is asked for every message to somebody above
-    select(recipient.c.name, recipient.c.role, recipient.c.unit_name, escalation.c.reason)
-    .select_from(escalation)
-    .join(_ABOVE, _ABOVE.c.task_id == escalation.c.to_task_id)
-    .join(_BELOW, _BELOW.c.task_id == escalation.c.from_task_id)
-    .join(recipient, recipient.c.recipient_id == _BELOW.c.recipient_id)
-    .where(
-        _ABOVE.c.event_id == bindparam("event"),
-        _ABOVE.c.recipient_id == bindparam("recipient"),
-        escalation.c.at == bindparam("moment"),
+_MARK = "\x1f"  # between the parts of an addressee
+# Whom a message goes to, as the roster has it when the message is first taken: kept until it is
+# sent, because what goes out under one id is the same in every attempt.
+ADDRESSEE = func.coalesce(
+    outbox.c.addressee,
+    select(
+        recipient.c.role
+        + _MARK
+        + recipient.c.unit_code
+        + _MARK
+        + cast(recipient.c.cell_id, String)
+        + _MARK
+        + recipient.c.unit_name
+        + _MARK
+        + recipient.c.name
     )
-    .order_by(escalation.c.escalation_id)
+    .where(recipient.c.recipient_id == outbox.c.recipient_id)
+    .scalar_subquery(),
 )
 _DETAILS = (  # the CAP text of an alert is large and no channel's matter
     select(
@@ -36,11 +42,6 @@ _DETAILS = (  # the CAP text of an alert is large and no channel's matter
         alert.c.headline_en,
         event.c.hazard,
         recipient.c.person,
-        recipient.c.name,
-        recipient.c.role,
-        recipient.c.unit_code,
-        recipient.c.unit_name,
-        recipient.c.cell_id,
     )
     .join(alert, alert.c.alert_id == outbox.c.alert_id)
     .join(event, event.c.event_id == alert.c.event_id)
@@ -138,21 +139,22 @@ class Outgoing:
             "text_en": f"{c.text_en} Answer: {c.answer_url}",
             "answer_url": c.answer_url,
         }
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        return orjson.dumps(body)
 
 
 def outgoing(connection: Connection, keys: list[int], links: Links) -> list[Outgoing]:
-    """Word the messages of the outbox with these keys, the most urgent first."""
+    """Word the messages of the outbox with these keys, which were taken; the most urgent first."""
     rows = connection.execute(_DETAILS, {"keys": keys}).all()
-    return [_outgoing(connection, row, links) for row in rows]
+    return [_outgoing(row, links) for row in rows]
 
 
-def _outgoing(connection: Connection, row: Row[tuple[object, ...]], links: Links) -> Outgoing:
-    silent = _silent_below(connection, row) if row.kind == "ESCALATION" else []
+def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
+    silence = from_json(row.silence) if row.silence is not None else None
+    role, unit_code, cell_id, unit_name, name = row.addressee.split(_MARK, 4)
     hazard, level, status = Hazard(row.hazard), Level(row.level), row.message_status
     issued = "warning.issued" if level else "warning.ended"
     content = Content(
-        kind="task.escalated" if silent else issued,
+        kind=issued if silence is None else "task.escalated",
         alert=row.identifier,
         event=row.event_id,
         status=status,
@@ -161,24 +163,15 @@ def _outgoing(connection: Connection, row: Row[tuple[object, ...]], links: Links
         sent=row.sent,
         expires=row.expires,
         person=row.person,
-        name=row.name,
-        role=Role(row.role),
-        unit_code=row.unit_code,
-        unit_name=row.unit_name,
-        cell_id=row.cell_id,
+        name=name,
+        role=Role(role),
+        unit_code=unit_code,
+        unit_name=unit_name,
+        cell_id=int(cell_id),
         headline_zh=row.headline_zh,
         headline_en=row.headline_en,
-        text_zh=phone_text_zh(status, hazard, level, row.unit_name, silent),
-        text_en=phone_text_en(status, hazard, level, silent),
+        text_zh=phone_text_zh(status, hazard, level, unit_name, silence),
+        text_en=phone_text_en(status, hazard, level, silence),
         answer_url=links.url(row.event_id, row.recipient_id, parse_time(row.created_at)),
     )
     return Outgoing(row.outbox_id, row.channel, row.message_id, row.attempts, content)
-
-
-def _silent_below(connection: Connection, row: Row[tuple[object, ...]]) -> list[Silent]:
-    """Who did not answer or could not handle it, of those because of whom a message was made."""
-    asked = {"event": row.event_id, "recipient": row.recipient_id, "moment": row.created_at}
-    return [
-        Silent(r.name, Role(r.role), r.unit_name, r.reason == "CANNOT_HANDLE")
-        for r in connection.execute(_SILENT, asked)
-    ]

@@ -97,15 +97,15 @@ _NEXT = """
 _ENQUEUE = f"""
     INSERT INTO outbox
         (alert_id, message_status, recipient_id, channel, purpose, kind, version, level, priority,
-         message_id, status, attempts, created_at, due_at)
+         message_id, status, attempts, created_at, due_at, silence)
     SELECT n.alert_id, n.message_status, n.recipient_id, n.channel, n.purpose, n.kind, n.version,
            n.level, n.priority,
            n.identifier || '-' || n.recipient_id || '-' || n.channel
                || CASE WHEN n.version = 0 THEN '' ELSE '-' || n.version END,
-           'PENDING', 0, n.created_at, n.due_at
+           'PENDING', 0, n.created_at, n.due_at, n.silence
     FROM (
         SELECT DISTINCT o.alert_id, o.message_status, o.recipient_id, c.name AS channel, c.purpose,
-            o.kind, o.level, o.priority, a.identifier, o.created_at,
+            o.kind, o.level, o.priority, a.identifier, o.created_at, o.silence,
             CASE WHEN o.attempts = 0 AND o.due_at > :now THEN o.due_at ELSE :now END AS due_at,
             (SELECT COUNT(*) FROM outbox p WHERE p.alert_id = o.alert_id
                 AND p.recipient_id = o.recipient_id AND p.channel = c.name) AS version
@@ -114,7 +114,8 @@ _ENQUEUE = f"""
     WHERE NOT EXISTS (
         SELECT 1 FROM outbox p WHERE p.alert_id = n.alert_id AND p.recipient_id = n.recipient_id
           AND p.channel = n.channel AND p.level = n.level AND p.kind = n.kind
-          AND p.created_at = n.created_at)
+          AND p.created_at = n.created_at
+          AND COALESCE(p.silence, '') = COALESCE(n.silence, ''))
 """
 _TOLD = f"""
     INSERT INTO told (event_id, recipient_id, channel, level, alert_id)

@@ -9,11 +9,10 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
-import aiohttp
-
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.contacts import ContactKind, Contacts, required
 from jinghu.warnings.delivery import Send
+from jinghu.warnings.http_lines import HttpLines
 from jinghu.warnings.http_target import HttpTarget, json_of
 from jinghu.warnings.outgoing import Outgoing
 from jinghu.warnings.purposes import Purpose
@@ -86,6 +85,7 @@ class SmsGateway:
     success: Success = Success()
     allow_private: bool = False
     purpose: Purpose = Purpose.PRODUCTION
+    _target: HttpTarget = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse at once what would fail with every message."""
@@ -93,23 +93,21 @@ class SmsGateway:
             for word in _PLACE.findall(template):
                 if word not in _WORDS:
                     raise ConfigError(f"sms {self.name}: {{{word}}} is none of {', '.join(_WORDS)}")
-        self._target()
-
-    def _target(self) -> HttpTarget:
-        return HttpTarget.of(self.name, self.url, self.allow_private)
+        target = HttpTarget.of(self.name, self.url, self.allow_private)
+        object.__setattr__(self, "_target", target)
 
     @asynccontextmanager
     async def open(self, concurrent: int) -> AsyncIterator[Send]:
         """Open the channel for one run."""
-        async with self._target().session(concurrent) as session:
-            yield partial(self._send, session)
+        async with self._target.lines() as lines:
+            yield partial(self._send, lines)
 
-    async def _send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
+    async def _send(self, lines: HttpLines, message: Outgoing, now: datetime) -> str:
         words = self._words(message, now)
         kind = {k.lower(): v for k, v in self.headers.items()}.get("content-type", "")
         encode = _json if "json" in kind else _form if "urlencoded" in kind else _plain
-        status, answer = await self._target().send(
-            session,
+        status, answer = await self._target.send(
+            lines,
             _filled(self.url, words, _form),
             _filled(self.body, words, encode).encode("utf-8"),
             {name: _filled(value, words, _plain) for name, value in self.headers.items()},

@@ -222,6 +222,9 @@ route = Table(
 
 # The two composite keys tie the status of the message to its alert and the purpose to its channel;
 # so the check holds whoever writes, and neither the alert nor the channel can be changed under it.
+# A message is the same in every attempt: because of whom it calls on somebody is written down with
+# it (`silence`), and what the roster says of its recipient when it is first taken (`addressee`,
+# until it is sent).
 outbox = Table(
     "outbox",
     metadata,
@@ -235,12 +238,14 @@ outbox = Table(
     Column("version", Integer, nullable=False),
     Column("level", Integer, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("message_id", String(160), nullable=False, unique=True),
+    Column("message_id", String(160), nullable=False),
     Column("status", String(10), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", String(20), nullable=False),
     Column("due_at", String(20), nullable=False),
     Column("leased_until", String(20)),
+    Column("silence", Text),
+    Column("addressee", Text),
     UniqueConstraint("alert_id", "recipient_id", "channel", "version"),
     ForeignKeyConstraint(["alert_id", "message_status"], ["alert.alert_id", "alert.status"]),
     ForeignKeyConstraint(["channel", "purpose"], ["channel.name", "channel.purpose"]),

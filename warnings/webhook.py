@@ -1,7 +1,6 @@
 """The webhook channel: signed as Standard Webhooks 1.0.0 says, guarded against misuse."""
 
 import base64
-import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-import aiohttp
-
 from jinghu.grid.errors import ConfigError
 from jinghu.warnings.delivery import Send
+from jinghu.warnings.http_lines import HttpLines
 from jinghu.warnings.http_target import HttpTarget
 from jinghu.warnings.outgoing import Outgoing
 from jinghu.warnings.purposes import Purpose
@@ -26,7 +24,7 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     While a secret is rotated there are two, separated by a space, and so are the signatures.
     """
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digests = [hmac.new(_key(s), signed, hashlib.sha256).digest() for s in secret.split()]
+    digests = [hmac.digest(_key(s), signed, "sha256") for s in secret.split()]
     return " ".join("v1," + base64.b64encode(d).decode("ascii") for d in digests)
 
 
@@ -63,28 +61,27 @@ class Webhook:
     secret: str = field(repr=False)
     allow_private: bool = False
     purpose: Purpose = Purpose.PRODUCTION
+    _target: HttpTarget = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse at once what would fail with every message."""
         for secret in self.secret.split() or [""]:
             if not secret.startswith(_PREFIX) or len(_key(secret)) < 16:
                 raise ConfigError(f"webhook {self.name}: a secret is whsec_ and base64 of 24 bytes")
-        self._target()
+        target = HttpTarget.of(self.name, self.url, self.allow_private)
+        object.__setattr__(self, "_target", target)
 
-    def _target(self) -> HttpTarget:
-        return HttpTarget.of(self.name, self.url, self.allow_private)
-
-    def session(self, concurrent: int) -> aiohttp.ClientSession:
-        """Open a session that connects only to addresses that this receiver may have."""
-        return self._target().session(concurrent)
+    def lines(self) -> HttpLines:
+        """Connections to the receiver, to addresses that it may have and no others."""
+        return self._target.lines()
 
     @asynccontextmanager
     async def open(self, concurrent: int) -> AsyncIterator[Send]:
         """Open the channel for one run."""
-        async with self.session(concurrent) as session:
-            yield partial(self.send, session)
+        async with self.lines() as lines:
+            yield partial(self.send, lines)
 
-    async def send(self, session: aiohttp.ClientSession, message: Outgoing, now: datetime) -> str:
+    async def send(self, lines: HttpLines, message: Outgoing, now: datetime) -> str:
         """Hand over one message; returns the receiver's answer.
 
         The id is the same in every retry, so that the receiver can tell a repetition.
@@ -101,5 +98,5 @@ class Webhook:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(self.secret, message.message_id, timestamp, body),
         }
-        status, _ = await self._target().send(session, self.url, body, headers)
+        status, _ = await self._target.send(lines, self.url, body, headers)
         return f"HTTP {status}"

@@ -178,7 +178,7 @@ def test_nobody_there_ends_in_dead_letters_that_can_be_seen(world):
     assert outbox_counts(world.engine) == {"DEAD": 1}
     details = world.rows(select(attempt.c.outcome, attempt.c.detail))
     assert [d.outcome for d in details] == ["PENDING"] * 7 + ["DEAD"]
-    assert all("Cannot connect" in d.detail for d in details)
+    assert all("Connect call failed" in d.detail for d in details)
 
 
 def test_without_channels_nothing_is_claimed(world):

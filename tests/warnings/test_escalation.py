@@ -129,6 +129,23 @@ def test_who_cannot_handle_it_passes_it_on_at_once_and_once(town):
     assert passed(town)[2:] == [("grid2", "town", "SILENT"), ("grid3", "village2", "SILENT")]
 
 
+def test_where_nobody_above_can_handle_it_the_highest_is_asked_anew(town):
+    """A county that cannot handle one matter is told of the next: nothing stays hidden below."""
+    say(town, "grid1", Answer.CANNOT_HANDLE)
+    for minutes, person in enumerate(("village1", "town", "county"), 2):
+        say(town, person, Answer.CANNOT_HANDLE, minutes=minutes)
+    assert tasks(town)["county"].status == "CANNOT_HANDLE"
+    step(town, 5)
+    assert passed(town)[3:] == [("grid2", "county", "SILENT"), ("grid3", "village2", "SILENT")]
+    step(town, 10)
+    assert passed(town)[5:] == [("village2", "county", "SILENT")]
+    assert waited_for(town) == {"county"}
+    assert calls(town)[3:] == [("county", 4), ("village2", 4), ("county", 4)]
+    last = step(town, 60)
+    assert (last.escalated, last.stuck) == (0, 1)  # above the county there is nobody
+    assert counts(town, 60)["overdue"] == 1
+
+
 def test_a_late_answer_calls_off_everybody_above(town):
     say(town, "grid2", Answer.HANDLED)
     say(town, "grid3", Answer.HANDLED)

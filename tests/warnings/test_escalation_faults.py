@@ -100,8 +100,8 @@ def process(world, batch, killed_after=0):
     return subprocess.Popen([sys.executable, "-c", PROCESS, *arguments], env=os.environ)
 
 
-# A transaction of one task has seven statements, and looking for them one.
-@pytest.mark.parametrize(("killed_after", "kept"), [(3, 0), (7, 0), (9, 1), (15, 1), (17, 2)])
+# A transaction of one task has six statements, and looking for them one.
+@pytest.mark.parametrize(("killed_after", "kept"), [(3, 0), (7, 0), (9, 1), (13, 1), (15, 2)])
 def test_a_killed_run_is_finished_by_the_next(town, killed_after, kept):
     assert process(town, 1, killed_after).wait() == -signal.SIGKILL
     assert len(passed(town)) == kept

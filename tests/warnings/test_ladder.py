@@ -70,6 +70,19 @@ def test_who_has_passed_it_on_is_not_called_on(gone):
     assert handed(ladder) == [TOWN.recipient_id]
 
 
+def test_where_everybody_above_cannot_the_highest_whom_nobody_relieved_is_asked_anew():
+    refused = [
+        TaskAbove(HEAD, 4, "CANNOT_HANDLE", None, raised_at=SOON),
+        TaskAbove(TOWN, 4, "CANNOT_HANDLE", None),
+        TaskAbove(COUNTY, 4, "CANNOT_HANDLE", None, raised_at=SOON),
+    ]
+    ladder = make((HEAD, TOWN, COUNTY), refused)
+    ladder.pass_on(overdue())
+    assert handed(ladder) == [TOWN.recipient_id]
+    assert ladder.changed[TOWN.recipient_id].status == "TOLD"
+    assert ladder.stuck == 0
+
+
 def test_one_who_passes_it_on_in_the_same_step_is_not_called_on_either():
     ladder = make(tasks=[TaskAbove(HEAD, 4, "TOLD", SOON)])
     ladder.pass_on(overdue(7, Tier.VILLAGE, HEAD.unit_code, recipient_id=HEAD.recipient_id))

@@ -8,8 +8,7 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiohttp import TCPConnector, web
-from aiohttp.abc import AbstractResolver
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.warnings.letters import MESSAGE
@@ -97,27 +96,18 @@ def test_public_addresses(address):
     assert is_public(address)
 
 
-class Names(AbstractResolver):
+class Names:
     """Answers one address after the other, the last for ever: a name that is rebound."""
 
     def __init__(self, *addresses: str):
         self.addresses = list(addresses)
 
-    async def resolve(self, host, port=0, family=socket.AF_INET):
-        address = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
-        return [
-            {
-                "hostname": host, "host": address, "port": port,
-                "family": socket.AF_INET, "proto": 0, "flags": socket.AI_NUMERICHOST,
-            }
-        ]  # fmt: skip
-
-    async def close(self):
-        pass
+    async def __call__(self, host: str, port: int) -> list[str]:
+        return [self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]]
 
 
 def resolve(resolver, host="a.example"):
-    return asyncio.run(resolver.resolve(host, 443))
+    return asyncio.run(resolver.addresses(host, 443))
 
 
 def test_names_that_lead_inside_are_refused():
@@ -131,15 +121,12 @@ def test_plain_http_never_leaves_the_house():
         resolve(GuardedResolver(True, True, Names("1.1.1.1")))
 
 
-def post(hook: Webhook, message=MESSAGE, now=NOW, resolver: AbstractResolver | None = None):
+def post(hook: Webhook, message=MESSAGE, now=NOW, names: Names | None = None):
     async def run():
-        async with hook.session(2) as session:
-            if resolver is not None:
-                assert isinstance(session.connector, TCPConnector)
-                guard = session.connector._resolver
-                assert isinstance(guard, GuardedResolver)
-                guard._inner = resolver
-            return await hook.send(session, message, now)
+        async with hook.lines() as lines:
+            if names is not None:
+                lines.resolver.inner = names
+            return await hook.send(lines, message, now)
 
     return asyncio.run(run())
 
@@ -191,7 +178,7 @@ def test_a_name_that_is_rebound_is_connected_to_where_it_was_checked():
 
     def then(port):
         hook = Webhook("sms", f"http://a.example:{port}/", SECRET, allow_private=True)
-        return post(hook, resolver=Names("127.0.0.1", "127.9.9.9"))
+        return post(hook, names=Names("127.0.0.1", "127.9.9.9"))
 
     assert serve(handler, then) == "HTTP 200"
     assert seen[0].startswith("a.example")
