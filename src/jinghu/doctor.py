@@ -26,7 +26,7 @@ from jinghu.warnings.torrent_rules import load_torrent_rules
 from jinghu.warnings.water_rules import load_water_rules
 
 _MIN_FREE_GB = 5.0
-_NEEDED = ("numba", "numpy", "xarray", "zarr", "pyproj", "SQLAlchemy", "aiohttp", "fastapi")
+_NEEDED = ("numba", "numpy", "xarray", "zarr", "pyproj", "SQLAlchemy", "fastapi")
 
 
 @dataclass(frozen=True, slots=True)
