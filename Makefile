@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.stamp-run
 ALL := $(VENV)/.stamp-requirements
 
+# The byte code of the libraries is compiled when it is first imported and read by every process
+# after: without it each start of Python takes four seconds of a core, and tests start dozens.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow check bench lock wheel clean
 
 demo: $(RUN)
