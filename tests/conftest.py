@@ -1,12 +1,19 @@
-"""A small simulated event for tests of whole cycles: 100 km around the Cao'e, three radars."""
+"""What all tests share: databases migrated once, and a small simulated event for whole cycles.
 
+The event is 100 km around the Cao'e, with three radars.
+"""
+
+import sqlite3
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from jinghu import cli
 from jinghu.configs.settings import CONFIGS, Settings
@@ -15,6 +22,7 @@ from jinghu.radar.sites import load_sites
 from jinghu.simulate import make_network, scan_all, write_volume
 from jinghu.simulate_gauges import make_gauges, write_reports
 from jinghu.storm import StormParams, make_storm
+from jinghu.warnings import database
 
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
 TIME = START + timedelta(minutes=12)
@@ -39,6 +47,33 @@ def event(tmp_path_factory) -> Event:
     """Inputs written once; tests copy what they change and take stores of their own."""
     folder = tmp_path_factory.mktemp("event")
     return Event(folder, write_inputs(folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once(tmp_path_factory) -> Iterator[None]:
+    """New SQLite databases are copies of one that all migrations made.
+
+    Migrations take a tenth of a second of work and hundreds of tests need a database. What has
+    tables already, and what other processes open, is migrated as always.
+    """
+    path = tmp_path_factory.mktemp("database") / "new.db"
+    migrate, one_at_a_time = database._migrate, Lock()
+    database.open_database(f"sqlite:///{path}").dispose()
+    made = sqlite3.connect(path, check_same_thread=False)
+
+    def copied(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        if not isinstance(raw, sqlite3.Connection):
+            return migrate(connection)
+        with one_at_a_time:
+            if raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return migrate(connection)
+            made.backup(raw)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_migrate", copied)
+        yield
+    made.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A small installation with two cycles, flows and warnings, written by the real writers."""
 
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -302,6 +303,22 @@ def warn_people(settings: Settings, coarse: xr.Dataset, time: datetime) -> None:
     office = Office(spec, units, "绍兴市", "Shaoxing", "jinghu@test.example", "Test", ("webhook",))
     process(engine, levels, cycle_name(time), time, office, time)
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def warned_store(tmp_path_factory) -> Path:
+    """Store of an installation with one cycle with flows and one warning; tests copy it."""
+    root = tmp_path_factory.mktemp("warned")
+    settings = make_settings(root)
+    warn_people(settings, publish_cycle(settings, TIME), TIME)
+    return root / "store"
+
+
+@pytest.fixture
+def warned(warned_store, tmp_path) -> Settings:
+    """Settings of an installation of the test's own, as `warned_store` has it."""
+    shutil.copytree(warned_store, tmp_path / "store")
+    return make_settings(tmp_path)
 
 
 @pytest.fixture(scope="session")
