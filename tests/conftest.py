@@ -3,20 +3,23 @@
 The event is 100 km around the Cao'e, with three radars.
 """
 
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
+import numba
 import numpy as np
 import pytest
 from sqlalchemy import Connection
 
 from jinghu import cli
 from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.radar.simulator.scan import S_DRILL, X_DRILL
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.simulate import make_network, scan_all, write_volume
@@ -29,6 +32,8 @@ TIME = START + timedelta(minutes=12)
 STEP = timedelta(minutes=6)
 RADARS = ("ZSIM1", "ZSIM3", "ZSIM4")
 _BOX = (120.4, 29.3, 121.2, 30.0)
+# As in drills, but no farther than the grid reaches.
+_STRATEGIES = {"S": replace(S_DRILL, gates=480, doppler_gates=480), "X": X_DRILL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,26 @@ class Event:
     time: datetime = TIME
     step: timedelta = STEP
     radars: tuple[str, ...] = RADARS
+
+    def alone(self, store: Path) -> Settings:
+        """Settings with a store of their own."""
+        return alone(self.settings, store)
+
+
+def alone(settings: Settings, store: Path) -> Settings:
+    """Settings with a store of their own; the river network is built once for all of an event."""
+    static = settings.inputs.radar.parent / "static"
+    static.mkdir(exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
+    (store / "static").symlink_to(static)
+    return settings.with_store(store)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_core_a_worker() -> None:
+    """Workers that share a machine run kernels on a core each; a test that wants two says so."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        numba.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +129,7 @@ def settings_for(folder: Path) -> Settings:
             },
             "grid": {"x0_m": 535_000.0, "y0_m": 3_240_000.0, "nx": 40, "ny": 40},
             "nowcast": {"members": 0},  # tests/test_full.py has the ensemble
+            "hydro": {"horizon_h": 6.0},  # tests/test_flood.py has a day
             "store": folder / "store",
             "inputs": {
                 "radar": folder / "radar",
@@ -129,7 +155,7 @@ def write_inputs(folder: Path, scans: int = 2) -> Settings:
     for name in ("radar", "stations"):
         (folder / name).mkdir(parents=True)
     sites = load_sites(settings.inputs.sites)
-    network = make_network([sites[code] for code in RADARS], 7)
+    network = make_network([sites[code] for code in RADARS], 7, _STRATEGIES)
     drops = make_drops(storm.motion(), DropParams(), random)
     for back in range(scans, 0, -1):
         for volume in scan_all(storm, drops, spec, network, TIME - (back - 1) * STEP):

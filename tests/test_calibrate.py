@@ -135,7 +135,7 @@ def test_a_scan_teaches_once(volumes):
 
 
 def test_a_cycle_publishes_and_keeps_it(event, tmp_path):
-    settings = event.settings.model_copy(update={"store": tmp_path / "store"})
+    settings = event.alone(tmp_path / "store")
     inputs = CycleInputs(event.time, event.time, [settings.inputs.radar], settings.inputs.stations)
     run_cycle(settings, inputs, Console(quiet=True))
     store = Store(settings.store)
