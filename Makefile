@@ -16,7 +16,8 @@ demo: $(RUN)
 	$(BIN)/jinghu demo
 
 test: $(ALL)
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder
 
 test-slow: $(ALL)
 	$(BIN)/python -m pytest -m slow

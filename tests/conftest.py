@@ -60,11 +60,23 @@ def alone(settings: Settings, store: Path) -> Settings:
     return settings.with_store(store)
 
 
+# Files that take longest, a worker each: the short ones fill what is left of the time at the end.
+_LONGEST = ("drill", "cycle", "full", "carried", "never_fails", "flood", "calibrate", "dispatch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays."""
+    ranks = {f"test_{name}": rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _one_core_a_worker() -> None:
-    """Workers that share a machine run kernels on a core each; a test that wants two says so."""
+def kernel_threads() -> int:
+    """How many threads kernels could have: workers that share a machine run them on one each."""
+    found = numba.get_num_threads()
     if "PYTEST_XDIST_WORKER" in os.environ:
         numba.set_num_threads(1)
+    return found
 
 
 @pytest.fixture(scope="session")

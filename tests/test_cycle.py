@@ -20,10 +20,10 @@ from jinghu.warnings.cap import validate
 
 
 @pytest.fixture(scope="module")
-def first(event, tmp_path_factory):
+def first(event, kernel_threads, tmp_path_factory):
     """The first cycle, with kernels on two threads, and its settings."""
     settings = event.alone(tmp_path_factory.mktemp("first") / "store")
-    return run(settings, event.time, threads=min(2, numba.config.NUMBA_NUM_THREADS)), settings
+    return run(settings, event.time, threads=min(2, kernel_threads)), settings
 
 
 def run(settings, time, radar=None, stations=None, threads=1) -> CycleResult:

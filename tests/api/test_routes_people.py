@@ -76,7 +76,7 @@ def settings_of(folder: Path, **changes) -> Settings:
 @pytest.fixture(scope="module")
 def told_office(tmp_path_factory) -> Path:
     """Folder of an office that has warned its people; tests copy it."""
-    folder = tmp_path_factory.mktemp("office")
+    folder: Path = tmp_path_factory.mktemp("office")
     settings = settings_of(folder)
     coarse = publish_cycle(settings, TIME, with_flows=False)
     bring_in(settings)
