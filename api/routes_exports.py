@@ -13,6 +13,7 @@ from jinghu.api.routes_flows import CycleQuery, flows_asked
 
 router = APIRouter(prefix="/api/v1", tags=["flows"], responses=responses(404, 422, 503))
 
+_WAIT_S = 30.0  # for the one that is being made
 _MEDIA = ("text/csv", "application/x-netcdf", "application/xml", "application/zip")
 _FILE: dict[int | str, dict[str, object]] = {
     200: {
@@ -49,8 +50,13 @@ def export_flows(
     wanted = ExportRequest(
         file_format, flows.published.cycle, tuple(gauge or ()), tuple(reservoir or ())
     )
-    with context.exporting:
+    if not context.exporting.acquire(timeout=_WAIT_S):
+        detail = "other exports are under way; try again in some seconds"
+        raise ProblemError(503, detail, {"Retry-After": "10"})
+    try:
         made = context.flow_jobs.export(wanted)
+    finally:
+        context.exporting.release()
     return Response(
         made.content,
         media_type=made.media_type,

@@ -1,5 +1,6 @@
 """What-if and exports on a store with one cycle, its state and members."""
 
+import zipfile
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -204,6 +205,9 @@ def test_an_export_holds_what_was_published_and_what_members_make_of_it(settings
     np.testing.assert_allclose(spread, [21.0, 45.0, 81.0], rtol=1e-5)
     np.testing.assert_allclose(data["areal_rainfall_past"], 80.0)
     assert list(data["basin_name_zh"].values) == ["嵊州以上", "长诏水库以上"]
+    alone = flow_export(ExportRequest(ExportFormat.CSV, gauges=("嵊州",)), settings).data
+    assert "reservoir" not in alone.dims
+    assert alone.sizes["basin"] == 1
     service = FlowService(settings)
     assert service.members(CYCLE) is service.members(CYCLE)
 
@@ -216,6 +220,19 @@ def test_exports_from_the_command_line(settings, jinghu, tmp_path):
     assert (code, err) == (0, "")
     assert b"<stationName>\xe5\xb5\x8a\xe5\xb7\x9e</stationName>" in out.read_bytes()
     out.unlink()
+    rows = settings.hydro.gauges.read_text(encoding="utf-8").splitlines()
+    coded = [f"{row},{'70112900' if row.startswith('嵊州,') else ''}" for row in rows[1:]]
+    (tmp_path / "gauges.csv").write_text("\n".join([f"{rows[0]},station", *coded]), "utf-8")
+    hydro = settings.hydro.model_copy(update={"gauges": tmp_path / "gauges.csv"})
+    other = tmp_path / "coded.yaml"
+    other.write_text(settings.model_copy(update={"hydro": hydro}).model_dump_json())
+    tables = tmp_path / "tables.zip"
+    code, _, err = jinghu("export", "-c", other, "--out", tables, "--format", "sl323")
+    assert (code, err) == (0, "")
+    with zipfile.ZipFile(tables) as archive:
+        forecast = archive.read("ST_FORECAST_F.csv").decode("utf-8").splitlines()
+    assert len(forecast) == 1 + 121
+    assert forecast[1].startswith("70112900,绍兴市,JINGHU-TEST,2019-08-10 00:30:00,")
     for options, cause, wanted in (
         (("--gauge", "杭州"), "gauge 杭州: is not known; there are ", 3),
         (("--reservoir", "west-lake"), "reservoir west-lake: is not known", 3),

@@ -17,7 +17,7 @@ from jinghu.grid.accumulation import block_amounts
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.store import PARTS, Part, Store
-from jinghu.grid.times import parse_cycle_name
+from jinghu.grid.times import parse_cycle_name, to_numpy
 from jinghu.hydro.areal import areal_mean, catchments
 from jinghu.hydro.gauges import read_gauges
 from jinghu.hydro.reservoirs import read_reservoirs
@@ -136,8 +136,10 @@ def _chosen(flows: xr.Dataset, request: ExportRequest) -> xr.Dataset:
     if not (request.gauges or request.reservoirs):
         return flows
     for kind, wanted in (("gauge", request.gauges), ("reservoir", request.reservoirs)):
-        if kind in flows.dims or wanted:
-            flows = flows.isel({kind: _rows(flows, kind, wanted)}, missing_dims="ignore")
+        if wanted:
+            flows = flows.isel({kind: _rows(flows, kind, wanted)})
+        elif kind in flows.dims:
+            flows = flows.drop_dims(kind)
     return flows
 
 
@@ -169,7 +171,7 @@ def _rain(flows: xr.Dataset, store: Store, cycle: str, settings: Settings) -> xr
         rates = opened["rainfall_rate"].values
         past = opened["rainfall_amount"].isel(lead_time=0).values
         leads, windows = opened["lead_time"].values, opened["window"].values
-    ends = flows["time"].values[0] + leads[1:]
+    ends = to_numpy(parse_cycle_name(cycle)) + leads[1:]
     found = xr.Dataset(
         {
             "areal_rainfall": (("rain_time", "basin"), _steps(rates, leads, weights), _RAIN),
