@@ -232,7 +232,7 @@ def test_exports_from_the_command_line(settings, jinghu, tmp_path):
     with zipfile.ZipFile(tables) as archive:
         forecast = archive.read("ST_FORECAST_F.csv").decode("utf-8").splitlines()
     assert len(forecast) == 1 + 121
-    assert forecast[1].startswith("70112900,绍兴市,JINGHU-TEST,2019-08-10 00:30:00,")
+    assert forecast[1].startswith("70112900,绍兴市,JH-GENERATED-TERRAIN,2019-08-10 00:30:00,")
     for options, cause, wanted in (
         (("--gauge", "杭州"), "gauge 杭州: is not known; there are ", 3),
         (("--reservoir", "west-lake"), "reservoir west-lake: is not known", 3),
