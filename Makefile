@@ -6,13 +6,18 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.stamp-run
 ALL := $(VENV)/.stamp-requirements
 
+# The byte code of the libraries is compiled when it is first imported and read by every process
+# after: without it each start of Python takes four seconds of a core, and tests start dozens.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow check bench lock wheel clean
 
 demo: $(RUN)
 	$(BIN)/jinghu demo
 
 test: $(ALL)
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder
 
 test-slow: $(ALL)
 	$(BIN)/python -m pytest -m slow

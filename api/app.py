@@ -17,6 +17,7 @@ from jinghu.api import (
     routes_cycles,
     routes_decisions,
     routes_dispatch,
+    routes_exports,
     routes_flows,
     routes_frames,
     routes_health,
@@ -24,6 +25,7 @@ from jinghu.api import (
     routes_map,
     routes_people,
     routes_point,
+    routes_reservoirs,
     routes_scores,
     routes_tasks,
     routes_warnings,
@@ -31,6 +33,7 @@ from jinghu.api import (
 from jinghu.api.deps import Context, utc_now
 from jinghu.api.desk import Desk
 from jinghu.api.dispatch_schemas import Dispatcher
+from jinghu.api.flow_jobs import FlowJobs
 from jinghu.api.guard import reader
 from jinghu.api.http import HeadersMiddleware
 from jinghu.configs.settings import Settings
@@ -43,6 +46,8 @@ _PUBLIC = (  # unless api.require_key
     routes_frames.router,
     routes_point.router,
     routes_flows.router,
+    routes_reservoirs.router,
+    routes_exports.router,
     routes_cells.router,
     routes_warnings.router,
     routes_map.router,
@@ -55,6 +60,7 @@ def create_app(
     clock: Callable[[], datetime] = utc_now,
     dispatcher: Dispatcher | None = None,
     desk: Desk | None = None,
+    flow_jobs: FlowJobs | None = None,
 ) -> FastAPI:
     """Make the service of one installation.
 
@@ -68,8 +74,10 @@ def create_app(
         Runs what-ifs of reservoirs; the service itself runs no science.
     desk
         The office that warns; without it nobody decides upon warnings over HTTP.
+    flow_jobs
+        Makes exports, and runs the members of a cycle's flows.
     """
-    context = Context(settings, clock, dispatcher, desk)
+    context = Context(settings, clock, dispatcher, desk, flow_jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

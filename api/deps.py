@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from jinghu.api.cache import Lru
 from jinghu.api.desk import Desk
 from jinghu.api.dispatch_schemas import Dispatcher
+from jinghu.api.flow_jobs import FlowJobs
 from jinghu.api.limits import Limiter
 from jinghu.api.mapdata import city_map
 from jinghu.api.problems import ProblemError
@@ -48,12 +49,15 @@ class Context:
         clock: Callable[[], datetime],
         dispatcher: Dispatcher | None = None,
         desk: Desk | None = None,
+        flow_jobs: FlowJobs | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.dispatcher = dispatcher
         self.desk = desk
         self.dispatching = Lock()
+        self.flow_jobs = flow_jobs
+        self.exporting = Lock()
         self.limiter = Limiter(settings.api.requests_per_minute)
         self.store = Store(settings.store)
         self.spec: GridSpec = settings.grid.product()

@@ -104,7 +104,7 @@ def _gauge(flows: Flows, k: int) -> Gauge:
     lat = _number_of(data, k, "lat", "gauge_lat", "latitude")
     x, y = spec.to_xy(lon, lat) if lon is not None and lat is not None else (None, None)
     reach = _number_of(data, k, "gauge_reach", "reach_of_gauge")
-    now = _row_at(data["time"].values, flows.published.time)
+    now = row_at(data["time"].values, flows.published.time)
     zh = text_of(data, "gauge", k, "name_zh", "gauge_name_zh", "gauge_name", "name", "gauge")
     en = text_of(data, "gauge", k, "name_en", "gauge_name_en")
     peak = int(np.nanargmax(flow)) if np.isfinite(flow).any() else None
@@ -160,6 +160,6 @@ def _times(data: xr.Dataset) -> list[datetime]:
     return [from_numpy(t) for t in data["time"].values]
 
 
-def _row_at(times: NDArray[np.datetime64], time: datetime) -> int:
+def row_at(times: NDArray[np.datetime64], time: datetime) -> int:
     """Last row that is not after the time, else the first."""
     return max(0, int(np.searchsorted(times, to_numpy(time), side="right")) - 1)

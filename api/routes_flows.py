@@ -31,7 +31,7 @@ CycleQuery = Annotated[
 @router.get("/gauges", summary="River gauges with their flow now and at its peak")
 def list_gauges(context: ContextDep, response: Response, cycle: CycleQuery = None) -> GaugeList:
     """List the gauges; a problem where the cycle has no flows."""
-    flows = _flows(context, cycle)
+    flows = flows_asked(context, cycle)
     cached(response, 0)
     return GaugeList(
         cycle=flows.published.cycle,
@@ -50,7 +50,7 @@ def hydrograph(
     cycle: CycleQuery = None,
 ) -> Hydrograph:
     """Return discharge and level of one gauge over time, and what it has reported."""
-    flows = _flows(context, cycle)
+    flows = flows_asked(context, cycle)
     index = gauge_index(flows, gauge)
     cached(response, 0)
     return Hydrograph(
@@ -78,7 +78,7 @@ def reach_flow(
     cycle: CycleQuery = None,
 ) -> Reach:
     """Return the discharge of one reach over time."""
-    flows = _flows(context, cycle)
+    flows = flows_asked(context, cycle)
     index = reach_index(flows, reach)
     cached(response, 0)
     name = text_of(flows.data, "reach", index, "reach_name_zh", "reach_name", "river", "name")
@@ -104,12 +104,13 @@ def list_flash_floods(
     limit: Annotated[int, Query(ge=1, le=5000)] = 200,
 ) -> FlashFloodList:
     """List them, worst first; a problem where the cycle has no critical rain."""
-    found = flash_floods(_flows(context, cycle), min_ratio, limit)
+    found = flash_floods(flows_asked(context, cycle), min_ratio, limit)
     cached(response, 0)
     return found
 
 
-def _flows(context: ContextDep, cycle: str | None) -> Flows:
+def flows_asked(context: ContextDep, cycle: str | None) -> Flows:
+    """Flows of the cycle that a request names, of the newest where it names none."""
     if cycle is None:
         return flows_of(newest_published(context))
     found = context.published(existing_cycle(cycle))

@@ -80,6 +80,7 @@ class Reservoir(_Data):
     above_tables: Literal["refuse", "linear"] = "refuse"
     release: ReleaseRules
     source: str = Field(min_length=1)
+    station: str = Field("", max_length=16, description="code in the office's database")
 
     def table(self) -> PoolTable:
         """Tables of the kernel: monotone cubic volume (PCHIP), ratings of the structures."""

@@ -1,26 +1,39 @@
-"""A small simulated event for tests of whole cycles: 100 km around the Cao'e, three radars."""
+"""What all tests share: databases migrated once, and a small simulated event for whole cycles.
 
+The event is 100 km around the Cao'e, with three radars.
+"""
+
+import os
+import sqlite3
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 
+import numba
 import numpy as np
 import pytest
+from sqlalchemy import Connection
 
 from jinghu import cli
 from jinghu.configs.settings import CONFIGS, Settings
+from jinghu.radar.simulator.scan import S_DRILL, X_DRILL
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
 from jinghu.simulate import make_network, scan_all, write_volume
 from jinghu.simulate_gauges import make_gauges, write_reports
 from jinghu.storm import StormParams, make_storm
+from jinghu.warnings import database
 
 START = datetime(2026, 6, 20, 6, 0, tzinfo=UTC)
 TIME = START + timedelta(minutes=12)
 STEP = timedelta(minutes=6)
 RADARS = ("ZSIM1", "ZSIM3", "ZSIM4")
 _BOX = (120.4, 29.3, 121.2, 30.0)
+# As in drills, but no farther than the grid reaches.
+_STRATEGIES = {"S": replace(S_DRILL, gates=480, doppler_gates=480), "X": X_DRILL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +46,84 @@ class Event:
     step: timedelta = STEP
     radars: tuple[str, ...] = RADARS
 
+    def alone(self, store: Path) -> Settings:
+        """Settings with a store of their own."""
+        return alone(self.settings, store)
+
+
+def alone(settings: Settings, store: Path) -> Settings:
+    """Settings with a store of their own; the river network is built once for all of an event."""
+    static = settings.inputs.radar.parent / "static"
+    static.mkdir(exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
+    (store / "static").symlink_to(static)
+    return settings.with_store(store)
+
+
+# Files that take longest come first: the short ones fill what is left of the time at the end. Two
+# workers begin with the first and third, the second and fourth: on a machine that has compiled no
+# kernels yet, one then finds compiled what the other needed before it.
+_LONGEST = (
+    "cycle",
+    "never_fails",
+    "full",
+    "regulated",
+    "drill",
+    "carried",
+    "flood",
+    "calibrate",
+    "dispatch",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays."""
+    ranks = {f"test_{name}": rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_threads() -> int:
+    """How many threads kernels could have: workers that share a machine run them on one each."""
+    found = numba.get_num_threads()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        numba.set_num_threads(1)
+    return found
+
 
 @pytest.fixture(scope="session")
 def event(tmp_path_factory) -> Event:
     """Inputs written once; tests copy what they change and take stores of their own."""
     folder = tmp_path_factory.mktemp("event")
     return Event(folder, write_inputs(folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once(tmp_path_factory) -> Iterator[None]:
+    """New SQLite databases are copies of one that all migrations made.
+
+    Migrations take a tenth of a second of work and hundreds of tests need a database. What has
+    tables already, and what other processes open, is migrated as always.
+    """
+    path = tmp_path_factory.mktemp("database") / "new.db"
+    migrate, one_at_a_time = database._migrate, Lock()
+    database.open_database(f"sqlite:///{path}").dispose()
+    made = sqlite3.connect(path, check_same_thread=False)
+
+    def copied(connection: Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        if not isinstance(raw, sqlite3.Connection):
+            return migrate(connection)
+        with one_at_a_time:
+            connection.rollback()  # a copy goes into no transaction
+            if raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return migrate(connection)
+            made.backup(raw)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_migrate", copied)
+        yield
+    made.close()
 
 
 @pytest.fixture
@@ -69,6 +154,7 @@ def settings_for(folder: Path) -> Settings:
             },
             "grid": {"x0_m": 535_000.0, "y0_m": 3_240_000.0, "nx": 40, "ny": 40},
             "nowcast": {"members": 0},  # tests/test_full.py has the ensemble
+            "hydro": {"horizon_h": 6.0},  # tests/test_flood.py has a day
             "store": folder / "store",
             "inputs": {
                 "radar": folder / "radar",
@@ -94,7 +180,7 @@ def write_inputs(folder: Path, scans: int = 2) -> Settings:
     for name in ("radar", "stations"):
         (folder / name).mkdir(parents=True)
     sites = load_sites(settings.inputs.sites)
-    network = make_network([sites[code] for code in RADARS], 7)
+    network = make_network([sites[code] for code in RADARS], 7, _STRATEGIES)
     drops = make_drops(storm.motion(), DropParams(), random)
     for back in range(scans, 0, -1):
         for volume in scan_all(storm, drops, spec, network, TIME - (back - 1) * STEP):

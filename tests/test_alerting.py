@@ -3,8 +3,6 @@
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -245,32 +243,22 @@ def test_a_receiver_that_cannot_work_is_refused_when_settings_are_read(tmp_path,
         load(configure(tmp_path, webhooks=[webhook(80), webhook(81)]))
 
 
-def jinghu(*arguments):
-    """Run the real program in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jinghu", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def test_commands_about_warnings(tmp_path):
+def test_commands_about_warnings(tmp_path, jinghu):
     path = configure(tmp_path)
     office = Office(path)
     first = office.cycle(120)["alerts"][0]
     exported, broken, people = (tmp_path / name for name in ("good.cap", "bad.cap", "people.csv"))
-    exported.write_text(jinghu("cap", "export", first, "-c", path).stdout, encoding="utf-8")
+    _, alert, _ = jinghu("cap", "export", first, "-c", path)
+    exported.write_text(alert, encoding="utf-8")
     broken.write_text(exported.read_text(encoding="utf-8").replace("Public", "Everybody"))
-    validated = jinghu("cap", "validate", exported, broken, "--json")
-    found = json.loads(validated.stdout)
-    assert validated.returncode == 3
+    code, told, _ = jinghu("cap", "validate", exported, broken, "--json")
+    found = json.loads(told)
+    assert code == 3
     assert found[str(exported)] == []
     assert [p["rule"] for p in found[str(broken)]] == ["value"]
     assert set(found[str(broken)][0]) == {"rule", "place", "message"}
-    matched = json.loads(jinghu("audience", "match", "--alert", first, "-c", path, "--json").stdout)
+    _, told, _ = jinghu("audience", "match", "--alert", first, "-c", path, "--json")
+    matched = json.loads(told)
     assert matched["recipients"] == sum(matched["roles"].values()) > 0
     assert matched["recipients"] == sum(matched["levels"].values())
     people.write_text(
@@ -278,9 +266,9 @@ def test_commands_about_warnings(tmp_path):
         "p1,王一,grid_officer,330602000001,某村,120.5,29.85\n",
         encoding="utf-8",
     )
-    imported = jinghu("audience", "import", people, "--frame", "GCJ-02", "-c", path)
-    assert imported.returncode == 0
-    assert "1 imported, 0 refused" in imported.stdout
+    code, told, _ = jinghu("audience", "import", people, "--frame", "GCJ-02", "-c", path)
+    assert code == 0
+    assert "1 imported, 0 refused" in told
     assert query(office.settings, "SELECT COUNT(*) FROM recipient") == [(1201,)]
 
 

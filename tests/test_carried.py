@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import xarray as xr
 from rich.console import Console
-from tests.conftest import STEP, TIME, write_inputs
+from tests.conftest import STEP, TIME, alone, write_inputs
 
 import jinghu.cycle
 from jinghu.carried import Carried, Making, from_dataset, load_carried, makings, to_dataset
@@ -28,7 +28,7 @@ def inputs(tmp_path_factory):
 def first(inputs, tmp_path_factory):
     """Store after the cycle before `TIME`."""
     store = tmp_path_factory.mktemp("first") / "store"
-    run(inputs, store, TIME - STEP)
+    run(alone(inputs, store), store, TIME - STEP)
     return store
 
 
@@ -36,7 +36,7 @@ def first(inputs, tmp_path_factory):
 def second(inputs, first, tmp_path_factory):
     """Store after the cycle at `TIME` too, and what it did."""
     store = tmp_path_factory.mktemp("second") / "store"
-    shutil.copytree(first, store)
+    shutil.copytree(first, store, symlinks=True)
     return store, run(inputs, store, TIME)
 
 
@@ -57,7 +57,7 @@ def test_a_cycle_with_carried_scans_is_the_same_as_one_that_makes_them(
     assert len(carried.ingested.carried) == 5  # the newest of each radar are decoded
     assert len(carried.ingested.volumes) == 3
     assert len(carried.ingested.passed) == 1
-    shutil.copytree(first, tmp_path / "other")
+    shutil.copytree(first, tmp_path / "other", symlinks=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jinghu.cycle, "load_carried", lambda *_: Carried())
         made = run(inputs, tmp_path / "other", TIME)
@@ -105,7 +105,7 @@ def test_what_would_be_made_otherwise_is_not_carried(inputs, second):
 def test_a_changed_file_is_read_again_and_a_vanished_one_forgotten(inputs, first, tmp_path):
     folder = tmp_path / "radar"
     shutil.copytree(inputs.inputs.radar, folder, copy_function=shutil.copy2)
-    shutil.copytree(first, tmp_path / "store")
+    shutil.copytree(first, tmp_path / "store", symlinks=True)
     radar = inputs.inputs.model_copy(update={"radar": folder})
     gone, cut = (next(folder.glob(f"*{code}_202606200604*")) for code in ("ZSIM3", "ZSIM4"))
     gone.unlink()
@@ -119,7 +119,7 @@ def test_a_changed_file_is_read_again_and_a_vanished_one_forgotten(inputs, first
 
 def test_a_silent_radar_is_decoded_for_its_columns(inputs, second, tmp_path):
     """Nothing new of any radar: the newest scan of each is decoded once more."""
-    shutil.copytree(second[0], tmp_path / "store")
+    shutil.copytree(second[0], tmp_path / "store", symlinks=True)
     later = run(inputs, tmp_path / "store", TIME + STEP)
     assert sorted(v.radar for v in later.ingested.volumes) == ["ZSIM1", "ZSIM3", "ZSIM4"]
     assert sorted(s.radar for s in later.ingested.carried) == ["ZSIM3", "ZSIM4"]
@@ -129,7 +129,7 @@ def test_a_silent_radar_is_decoded_for_its_columns(inputs, second, tmp_path):
 
 def test_a_volume_stamped_in_the_future_is_refused_for_good(inputs, first, tmp_path):
     """A radar's clock is 6 min ahead: its volume is not news when that time has come."""
-    shutil.copytree(first, tmp_path / "store")
+    shutil.copytree(first, tmp_path / "store", symlinks=True)
     ahead = TIME - STEP + timedelta(minutes=1)  # the clock of the cycle that meets it
     mine = inputs.model_copy(update={"store": tmp_path / "store"})
     stations = inputs.inputs.stations

@@ -11,28 +11,34 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from jinghu.cycle import CycleInputs, CycleResult, run_cycle
+from jinghu.cycle import CycleInputs, CycleResult, ingest, run_cycle
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.store import Store
 from jinghu.report import cycle_report
+from jinghu.stages import StageLog
 from jinghu.warnings.cap import validate
 
 
 @pytest.fixture(scope="module")
-def first(event):
-    """The first cycle, and what its store held afterwards."""
-    settings = event.settings
-    return run(settings, event.time), settings
+def first(event, kernel_threads, tmp_path_factory):
+    """The first cycle, with kernels on two threads, and its settings."""
+    settings = event.alone(tmp_path_factory.mktemp("first") / "store")
+    return run(settings, event.time, threads=min(2, kernel_threads)), settings
 
 
-def run(settings, time, radar=None, stations=None) -> CycleResult:
+def run(settings, time, radar=None, stations=None, threads=1) -> CycleResult:
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
     inputs = CycleInputs(
         time,
         time,
         radar if radar is not None else [settings.inputs.radar],
         stations if stations is not None else settings.inputs.stations,
     )
-    return run_cycle(settings, inputs, Console(quiet=True))
+    try:
+        return run_cycle(settings, inputs, Console(quiet=True))
+    finally:
+        numba.set_num_threads(before)
 
 
 def published(settings) -> xr.Dataset:
@@ -144,26 +150,16 @@ def test_the_next_cycle_carries_the_record_on(first, event):
     assert later.warnings.summary["cancelled"] == 0
 
 
-def test_the_same_inputs_give_the_same_bits_with_one_and_two_threads(event, tmp_path):
-    settings = event.settings
-    stored = []
-    threads = numba.get_num_threads()
-    try:
-        for n in (1, threads):
-            numba.set_num_threads(n)
-            alone = settings.with_store(tmp_path / f"store{n}")
-            run(alone, event.time)
-            part = Store(alone.store).latest()
-            assert part is not None
-            stored.append({k: v["sha256"] for k, v in part.manifest()["products"].items()})
-    finally:
-        numba.set_num_threads(threads)
-    assert stored[0] == stored[1]
+def test_the_same_inputs_give_the_same_bits_with_one_and_two_threads(first, event, tmp_path):
+    one = event.alone(tmp_path / "store")
+    run(one, event.time, threads=1)
+    parts = [Store(of.store).part("20260620T0612Z", "fast") for of in (first[1], one)]
+    two, alone = ({k: v["sha256"] for k, v in p.manifest()["products"].items()} for p in parts)
+    assert two == alone
 
 
-def test_bad_volumes_are_named_quarantined_and_lose_nothing_else(event, tmp_path):
-    settings = event.settings
-    clean = run(settings.with_store(tmp_path / "clean"), event.time)
+def test_bad_volumes_are_named_quarantined_and_lose_nothing_else(first, event, tmp_path):
+    clean = first[0]
     dirty = tmp_path / "radar"
     shutil.copytree(event.folder / "radar", dirty)
     whole = sorted(dirty.iterdir())[0]
@@ -176,7 +172,7 @@ def test_bad_volumes_are_named_quarantined_and_lose_nothing_else(event, tmp_path
     for at in np.random.default_rng(1).integers(0, len(data), len(data) // 100):
         flipped[at] ^= 0x55
     (dirty / f"Z_RADR_I_ZSIM4_{stamp}_O_DOR_SA_CAP_FMT.bin.bz2").write_bytes(bytes(flipped))
-    result = run(settings.with_store(tmp_path / "dirty"), event.time, radar=[dirty])
+    result = run(event.alone(tmp_path / "dirty"), event.time, radar=[dirty])
     refused = {r.file.name: r.error.cause for r in result.ingested.refused}
     assert len(refused) == 4
     assert all(refused.values())
@@ -193,31 +189,30 @@ def test_an_unknown_site_is_refused_by_its_code(event, tmp_path):
     known = Path(settings.inputs.sites).read_text(encoding="utf-8").splitlines()
     table.write_text("\n".join(line for line in known if "ZSIM4" not in line), encoding="utf-8")
     inputs = settings.inputs.model_copy(update={"sites": table})
-    other = settings.model_copy(update={"inputs": inputs}).with_store(tmp_path / "store")
-    result = run(other, event.time)
-    assert {v.site.code for v in result.ingested.volumes} == {"ZSIM1", "ZSIM3"}
-    assert all("ZSIM4" in r.error.cause for r in result.ingested.refused)
-    assert len(result.ingested.refused) == 2
+    other = settings.model_copy(update={"inputs": inputs})
+    at = CycleInputs(event.time, event.time, [inputs.radar], [])
+    found = ingest(other, at, Store(tmp_path / "store").create(), StageLog(Console(quiet=True)))
+    assert {v.site.code for v in found.volumes} == {"ZSIM1", "ZSIM3"}
+    assert all("ZSIM4" in r.error.cause for r in found.refused)
+    assert len(found.refused) == 2
 
 
 def test_without_radar_or_gauges_it_degrades_by_name(event, tmp_path):
-    settings = event.settings
     empty = tmp_path / "radar"
     empty.mkdir()
-    result = run(settings.with_store(tmp_path / "a"), event.time, radar=[empty])
+    result = run(event.alone(tmp_path / "a"), event.time, radar=[empty])
     assert any("no radar volume" in text for text in result.log.degradations)
     state = result.products.products["state"].values
     assert set(np.unique(state)) <= {2, 5}  # missing, or filled from gauges: never dry
-    nothing = run(settings.with_store(tmp_path / "b"), event.time, radar=[empty], stations=[])
+    nothing = run(event.alone(tmp_path / "b"), event.time, radar=[empty], stations=[])
     assert any("no gauges" in text for text in nothing.log.degradations)
     assert np.isnan(nothing.products.products["rainfall_rate"].values).all()
     assert nothing.warnings.summary["issued"] == 0
 
 
 def test_one_scan_stands_still_and_says_so(event, tmp_path):
-    settings = event.settings
     newest = sorted((event.folder / "radar").iterdir(), key=lambda p: p.name.split("_")[4])[-3:]
-    result = run(settings.with_store(tmp_path / "store"), event.time, radar=newest)
+    result = run(event.alone(tmp_path / "store"), event.time, radar=newest)
     assert any("rain stands still" in text for text in result.log.degradations)
     assert not result.products.working["motion_x"].values.any()
 

@@ -1,5 +1,6 @@
-"""What-if on the small days of `test_flood`: a store with a cycle, its state and members."""
+"""What-if and exports on a store with one cycle, its state and members."""
 
+import zipfile
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -9,9 +10,12 @@ import xarray as xr
 from rich.console import Console
 
 from jinghu.api.dispatch_schemas import DispatchRequest
+from jinghu.api.export_schemas import ExportFormat, ExportRequest
 from jinghu.configs.settings import CitySettings, InputSettings, Settings
 from jinghu.dispatch import what_if
+from jinghu.exports import FlowService, export_flows
 from jinghu.flood import flood
+from jinghu.flow_export import flow_export
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.states import save_state
@@ -65,13 +69,22 @@ def settings(tmp_path_factory):
     save_state(store, CYCLE, outcome.state)
     dims = ("lead_time", "y", "x")
     rain = attrs("rainfall_rate")
+    fallen = np.full((1, LEADS + 1, *storm.shape[1:]), 80.0, np.float32)
+    leads = np.arange(LEADS + 1) * np.timedelta64(6, "m").astype("timedelta64[ns]")
+    products = xr.Dataset(
+        {
+            "rainfall_rate": (dims, storm, rain),
+            "rainfall_amount": (("window", *dims), fallen, attrs("rainfall_amount")),
+        },
+        coords={"lead_time": leads, "window": [3]},
+    )
     with store.publish(CYCLE, "fast") as part:
-        part.dataset("products.zarr", xr.Dataset({"rainfall_rate": (dims, storm, rain)}))
+        part.dataset("products.zarr", products)
         part.dataset("hydro.zarr", outcome.dataset)
         part.manifest(time="2019-08-09T16:30:00Z")
     members = np.stack([rates(found, mm) for mm in (10.0, 30.0, 60.0)])
     with store.publish(CYCLE, "full") as part:
-        part.dataset("products.zarr", xr.Dataset({"rainfall_rate": (dims, storm, rain)}))
+        part.dataset("products.zarr", products)
         values = (("member", *dims), members, rain)
         part.dataset("members.zarr", xr.Dataset({"rainfall_rate": values}))
         part.manifest(time="2019-08-09T16:30:00Z")
@@ -169,3 +182,71 @@ def test_wrong_wishes_are_named(settings):
             members=False,
             schedules=[{"reservoir": "qincun", "releases": later, "rules_hold": False}],
         )
+
+
+def test_an_export_holds_what_was_published_and_what_members_make_of_it(settings):
+    wanted = ExportRequest(
+        ExportFormat.NETCDF, gauges=("嵊州",), reservoirs=("changzhao",), members=True
+    )
+    data = flow_export(wanted, settings).data
+    published = Store(settings.store).part(CYCLE, "fast").open("hydro.zarr").load()
+    k = list(published["gauge_name_zh"].values).index("嵊州")
+    flow = published["gauge_discharge"].values[:, k]
+    np.testing.assert_array_equal(data["gauge_discharge"].values[:, 0], flow)
+    members = data["gauge_discharge_member"]
+    assert (members.dims, members.shape) == (("member", "time", "gauge"), (3, len(flow), 1))
+    np.testing.assert_allclose(members.values[1, :, 0], flow, rtol=0.1)  # the same rain
+    low, median, high = data["gauge_discharge_quantile"].values[:, -1, 0]
+    assert low < median < high
+    assert data["reservoir_free_storage_quantile"].sizes["quantile"] == 3
+    # 1.5 h of 30 mm/h; of the members 10, 30 and 60 mm/h.
+    np.testing.assert_allclose(data["areal_rainfall"].sum("rain_time"), 45.0, rtol=1e-5)
+    spread = data["areal_rainfall_total_quantile"].isel(rain_time=-1, basin=0)
+    np.testing.assert_allclose(spread, [21.0, 45.0, 81.0], rtol=1e-5)
+    np.testing.assert_allclose(data["areal_rainfall_past"], 80.0)
+    assert list(data["basin_name_zh"].values) == ["嵊州以上", "长诏水库以上"]
+    alone = flow_export(ExportRequest(ExportFormat.CSV, gauges=("嵊州",)), settings).data
+    assert "reservoir" not in alone.dims
+    assert alone.sizes["basin"] == 1
+    service = FlowService(settings)
+    assert service.members(CYCLE) is service.members(CYCLE)
+
+
+def test_exports_from_the_command_line(settings, jinghu, tmp_path):
+    config, out = tmp_path / "settings.yaml", tmp_path / "flows.xml"
+    config.write_text(settings.model_dump_json())  # JSON is YAML
+    common = ("export", "-c", config, "--out", out)
+    code, _, err = jinghu(*common, "--format", "pi-xml", "--gauge", "嵊州")
+    assert (code, err) == (0, "")
+    assert b"<stationName>\xe5\xb5\x8a\xe5\xb7\x9e</stationName>" in out.read_bytes()
+    out.unlink()
+    rows = settings.hydro.gauges.read_text(encoding="utf-8").splitlines()
+    coded = [f"{row},{'70112900' if row.startswith('嵊州,') else ''}" for row in rows[1:]]
+    (tmp_path / "gauges.csv").write_text("\n".join([f"{rows[0]},station", *coded]), "utf-8")
+    hydro = settings.hydro.model_copy(update={"gauges": tmp_path / "gauges.csv"})
+    other = tmp_path / "coded.yaml"
+    other.write_text(settings.model_copy(update={"hydro": hydro}).model_dump_json())
+    tables = tmp_path / "tables.zip"
+    code, _, err = jinghu("export", "-c", other, "--out", tables, "--format", "sl323")
+    assert (code, err) == (0, "")
+    with zipfile.ZipFile(tables) as archive:
+        forecast = archive.read("ST_FORECAST_F.csv").decode("utf-8").splitlines()
+    assert len(forecast) == 1 + 121
+    assert forecast[1].startswith("70112900,绍兴市,JH-GENERATED-TERRAIN,2019-08-10 00:30:00,")
+    for options, cause, wanted in (
+        (("--gauge", "杭州"), "gauge 杭州: is not known; there are ", 3),
+        (("--reservoir", "west-lake"), "reservoir west-lake: is not known", 3),
+        (("--cycle", "20190809T1624Z"), "cycle 20190809T1624Z: is not published", 3),
+        (("--cycle", "yesterday"), "'yesterday' is not of the form", 2),
+        (("--format", "sl323"), "no station has a code of 8 characters", 3),
+        (("--format", "xlsx"), "xlsx", 2),
+    ):
+        code, told, err = jinghu(*common, *options)
+        assert (code, told) == (wanted, "")
+        assert cause in err
+        assert not out.exists()
+
+
+def test_a_cycle_that_is_not_there_is_named(settings):
+    with pytest.raises(DataError, match="is not published"):
+        export_flows(ExportRequest(ExportFormat.CSV, "20190809T1600Z"), settings)

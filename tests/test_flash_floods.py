@@ -26,9 +26,17 @@ def run(settings, store, time, mm, past=0.0):
     return outcome, log.degradations
 
 
+@pytest.fixture(scope="module")
+def static(tmp_path_factory):
+    """The river network and its floods, made once."""
+    return tmp_path_factory.mktemp("static")
+
+
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store").create()
+def store(static, tmp_path):
+    found = Store(tmp_path / "store").create()
+    (found.root / "static").symlink_to(static)
+    return found
 
 
 def test_a_storm_goes_beyond_the_critical_rain_of_small_catchments(settings, store, tmp_path):
@@ -84,7 +92,8 @@ def test_without_a_table_there_is_neither_and_a_broken_one_is_named(settings, st
     assert [line for line in degraded if "no critical rain" in line and "design.yaml" in line]
 
 
-def test_a_damaged_file_of_floods_is_made_again(settings, store):
+def test_a_damaged_file_of_floods_is_made_again(settings, tmp_path):
+    store = Store(tmp_path / "own").create()
     run(settings, store, FIRST, 0.0)
     (path,) = (store.root / "static").glob("flood-quantiles-*.nc")
     path.write_bytes(path.read_bytes()[:100])

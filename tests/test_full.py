@@ -1,12 +1,13 @@
 """The full part of a cycle: whole, beside the fast part, and the same for anybody who makes it."""
 
+import shutil
 from datetime import timedelta
 
 import numpy as np
 import pytest
 import xarray as xr
 from rich.console import Console
-from tests.conftest import STEP, TIME, write_inputs
+from tests.conftest import STEP, TIME, alone, write_inputs
 
 from jinghu.configs.settings import NowcastSettings
 from jinghu.cycle import CycleInputs, run_cycle
@@ -18,20 +19,36 @@ CYCLES = (TIME - 2 * STEP, TIME - STEP, TIME)
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """Three cycles, the last with a full part; its store, and the settings."""
+def made(tmp_path_factory):
+    """Settings, and a store after the two cycles before the last."""
     settings = write_inputs(tmp_path_factory.mktemp("full"), scans=3)
-    return run(settings, CYCLES, tmp_path_factory.mktemp("store")), settings
+    own = alone(settings, tmp_path_factory.mktemp("before") / "store")
+    run(own, CYCLES[:2], {"members": 0})
+    return own
 
 
-def run(settings, times, folder):
+@pytest.fixture(scope="module")
+def ran(made, tmp_path_factory):
+    """The last cycle too, with a full part; its store, and the settings."""
+    return last_of(made, tmp_path_factory.mktemp("ran") / "store"), made
+
+
+ENSEMBLE = {"members": 6, "full_every_min": 6}
+
+
+def last_of(made, folder):
+    """The last cycle in a copy of the store that holds those before it."""
+    shutil.copytree(made.store, folder, symlinks=True)
+    return run(made.with_store(folder), CYCLES[2:], ENSEMBLE)
+
+
+def run(settings, times, how):
     for time in times:
-        last = {"members": 6, "leads": 12, "full_every_min": 6} if time == times[-1] else {}
-        nowcast = settings.nowcast.model_copy(update={"leads": 12, **last})
-        mine = settings.model_copy(update={"store": folder, "nowcast": nowcast})
+        nowcast = settings.nowcast.model_copy(update={"leads": 12, **how})
+        mine = settings.model_copy(update={"nowcast": nowcast})
         at = CycleInputs(time, TIME + STEP, [settings.inputs.radar], settings.inputs.stations)
         run_cycle(mine, at, Console(quiet=True))
-    return Store(folder)
+    return Store(settings.store)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +117,7 @@ def test_windows_join_the_observed_past(products):
 
 
 def test_the_same_cycle_gives_the_same_members(ran, full, tmp_path):
-    again = run(ran[1], CYCLES, tmp_path).latest()
+    again = last_of(ran[1], tmp_path / "store").latest()
     xr.testing.assert_identical(again.open("members.zarr").load(), full.open("members.zarr").load())
 
 
@@ -111,9 +128,9 @@ def test_points_name_window_threshold_and_lead(full):
 
 
 def test_without_earlier_analyses_it_says_so(ran, tmp_path):
-    alone = run(ran[1], CYCLES[-1:], tmp_path).latest()
-    assert alone.name == "full"
-    named = [text for text in alone.manifest()["degradations"] if text.startswith("ensemble")]
+    lone = run(alone(ran[1], tmp_path / "store"), CYCLES[2:], ENSEMBLE).latest()
+    assert lone.name == "full"
+    named = [text for text in lone.manifest()["degradations"] if text.startswith("ensemble")]
     assert named == ["ensemble from 1 of 3 analyses: the decay of scales is a guess"]
 
 

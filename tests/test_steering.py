@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from rich.console import Console
+from tests.conftest import alone
 
 from jinghu.analysis import analyse
 from jinghu.cycle import CycleInputs, run_cycle
@@ -183,7 +184,7 @@ def test_a_cycle_uses_names_and_quarantines_profiles(event, tmp_path):
     put(folder, good)
     put(folder, bad, data=encode_profile(bad)[:700])
     inputs = event.settings.inputs.model_copy(update={"profile_frame": "WGS-84"})
-    settings = event.settings.model_copy(update={"inputs": inputs}).with_store(tmp_path / "s")
+    settings = alone(event.settings.model_copy(update={"inputs": inputs}), tmp_path / "s")
     at = CycleInputs(TIME, TIME, [event.settings.inputs.radar], [], [folder])
     result = run_cycle(settings, at, Console(quiet=True))
     part = Store(settings.store).latest()

@@ -9,6 +9,7 @@ import typer
 
 from jinghu.cli_audit import audit_app
 from jinghu.cli_drill import drill_app
+from jinghu.cli_export import export
 from jinghu.cli_hold import hold_app
 from jinghu.cli_keys import keys_app
 from jinghu.cli_nowcast import composite, nowcast
@@ -45,6 +46,7 @@ app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
 app.command()(deliver)
+app.command()(export)
 app.command()(review)
 app.command()(verify)
 
@@ -144,9 +146,13 @@ def serve(
     from jinghu.configs.settings import load
     from jinghu.desk import desk_of
     from jinghu.dispatch import dispatcher
+    from jinghu.exports import FlowService
 
     settings = load(config)
-    app = create_app(settings, dispatcher=dispatcher(settings), desk=desk_of(settings))
+    jobs = FlowService(settings)
+    app = create_app(
+        settings, dispatcher=dispatcher(settings), desk=desk_of(settings), flow_jobs=jobs
+    )
     run_server(app, host, port)
 
 

@@ -95,6 +95,8 @@ def what_if(request: DispatchRequest, settings: Settings) -> DispatchAnswer:
     began = clock.monotonic()
     here = situation(request, settings)
     placed = here.basin.rivers.works.reservoirs
+    if not placed:
+        raise DataError("what-if", "the installation has no reservoir on its network")
     before = here.run(placed, {})
     planned: Planned | None = None
     changed = [_constrained(p, request.constraints) for p in placed]
@@ -129,8 +131,6 @@ def situation(request: DispatchRequest, settings: Settings) -> Situation:
     network = network_of(settings, store)
     gauges, _ = place_gauges(read_gauges(settings.hydro.gauges), network)
     works, poor = works_of(settings, network, gauges)
-    if not works.reservoirs:
-        raise DataError("what-if", "the installation has no reservoir on its network")
     basin = Basin.of(network, settings.grid.product(), works)
     found = load_flood_state(store, cycle_name(time + timedelta(minutes=1)), basin, log)
     if found is None or found[0] != cycle:

@@ -13,6 +13,7 @@ from jinghu.beside import Beside, beside
 from jinghu.configs.settings import Settings
 from jinghu.desk import desk_of
 from jinghu.dispatch import dispatcher
+from jinghu.exports import FlowService
 from jinghu.simulated_public import SimulatedClock
 
 
@@ -46,7 +47,8 @@ def service(
 def _serve(
     line: Connection, settings: Settings, clock: SimulatedClock, listening: socket.socket
 ) -> None:
-    app = create_app(settings, clock, dispatcher(settings), desk_of(settings, clock))
+    desk, jobs = desk_of(settings, clock), FlowService(settings)
+    app = create_app(settings, clock, dispatcher(settings), desk, jobs)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     sockets = {"sockets": [listening]}
     threading.Thread(target=server.run, kwargs=sockets, daemon=True).start()

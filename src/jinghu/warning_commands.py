@@ -53,13 +53,10 @@ def _matched(connection: Connection, identifier: str) -> dict[str, Any]:
     ).scalar()
     if key is None:
         raise DataError(identifier, "there is no such warning")
-    levels = dict(
-        connection.execute(
-            select(alert_cell.c.cell_id, alert_cell.c.level).where(alert_cell.c.alert_id == key)
-        )
-        .tuples()
-        .all()
+    cells = connection.execute(
+        select(alert_cell.c.cell_id, alert_cell.c.level).where(alert_cell.c.alert_id == key)
     )
+    levels = {int(row.cell_id): int(row.level) for row in cells}
     found = match(connection, levels)
     query = select(recipient.c.recipient_id, recipient.c.role, recipient.c.cell_id)
     wanted = set(found)

@@ -1,5 +1,6 @@
 """A small installation with two cycles, flows and warnings, written by the real writers."""
 
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import xarray as xr
 
 from jinghu.api.app import create_app
 from jinghu.api.desk import Desk
+from jinghu.api.flow_jobs import FlowJobs
 from jinghu.configs.settings import CONFIGS, Settings
 from jinghu.grid.accumulation import window_amounts
 from jinghu.grid.fields import State, attrs
@@ -49,8 +51,9 @@ class Site:
     settings: Settings
     now: datetime
 
-    def client(self, **options) -> TestClient:
-        return TestClient(create_app(self.settings, lambda: self.now), **options)
+    def client(self, flow_jobs: FlowJobs | None = None, **options) -> TestClient:
+        app = create_app(self.settings, lambda: self.now, flow_jobs=flow_jobs)
+        return TestClient(app, **options)
 
 
 def client_of_desk(settings: Settings, clock: Callable[[], datetime], desk: Desk) -> TestClient:
@@ -194,8 +197,10 @@ def flows(time: datetime) -> xr.Dataset:
                 attrs("water_level"),
             ),
             **critical_rain(),
+            **reservoir(wave),
         },
         coords={
+            **reservoir_site(),
             "time": times,
             "reach": np.array([11, 12, 13]),
             "duration": np.array([1, 3, 6]),
@@ -221,6 +226,37 @@ def flows(time: datetime) -> xr.Dataset:
             "critical_return_period_years": 5.0,
         },
     )
+
+
+def reservoir(wave: np.ndarray) -> dict[str, object]:
+    """One reservoir that takes a quarter of the wave and rises by 2 m with it."""
+    dims, flow, level = ("time", "reservoir"), attrs("river_discharge"), attrs("water_level")
+    column, rule = wave[:, None], np.full((len(wave), 1), "gentle", object)
+    volume = {"units": "m3"}
+    return {
+        "reservoir_inflow": (dims, column / 4, flow),
+        "reservoir_release": (dims, column / 10, flow),
+        "reservoir_spill": (dims, np.zeros_like(column), flow),
+        "reservoir_level": (dims, 120 + column / 250, level),
+        "reservoir_storage": (dims, 1e8 + column * 1e4, volume),
+        "reservoir_free_storage": (dims, 2e8 - column * 1e4, volume),
+        "reservoir_flood_limit": (dims, np.full_like(column, 121.0), level),
+        "reservoir_rule": (dims, rule, {"rule_names": ["gentle=泄量变幅"]}),
+    }
+
+
+def reservoir_site() -> dict[str, object]:
+    """Coordinates of the one reservoir."""
+    texts = {
+        "id": "changzhao", "name_zh": "长诏水库", "name_en": "Changzhao", "river": "新昌江",
+        "datum": "generated levels", "source": "generated",
+    }  # fmt: skip
+    numbers = {"lon": 120.99, "lat": 29.4, "normal_level": 127.1, "crest_level": 135.0}
+    found: dict[str, object] = {
+        f"reservoir_{name}": ("reservoir", np.array([value], object))
+        for name, value in texts.items()
+    }
+    return found | {f"reservoir_{k}": ("reservoir", [v]) for k, v in numbers.items()}
 
 
 def critical_rain() -> dict[str, object]:
@@ -302,6 +338,22 @@ def warn_people(settings: Settings, coarse: xr.Dataset, time: datetime) -> None:
     office = Office(spec, units, "绍兴市", "Shaoxing", "jinghu@test.example", "Test", ("webhook",))
     process(engine, levels, cycle_name(time), time, office, time)
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def warned_store(tmp_path_factory) -> Path:
+    """Store of an installation with one cycle with flows and one warning; tests copy it."""
+    root: Path = tmp_path_factory.mktemp("warned")
+    settings = make_settings(root)
+    warn_people(settings, publish_cycle(settings, TIME), TIME)
+    return root / "store"
+
+
+@pytest.fixture
+def warned(warned_store, tmp_path) -> Settings:
+    """Settings of an installation of the test's own, as `warned_store` has it."""
+    shutil.copytree(warned_store, tmp_path / "store")
+    return make_settings(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,12 +68,26 @@ def bring_in(settings):
     engine.dispose()
 
 
-@pytest.fixture
-def office(tmp_path):
-    settings = make_settings(tmp_path, phone_keys_file=str(tmp_path / "keys" / "phone.keys"))
+def settings_of(folder: Path, **changes) -> Settings:
+    keys = str(folder / "keys" / "phone.keys")
+    return make_settings(folder, phone_keys_file=keys, **changes)
+
+
+@pytest.fixture(scope="module")
+def told_office(tmp_path_factory) -> Path:
+    """Folder of an office that has warned its people; tests copy it."""
+    folder: Path = tmp_path_factory.mktemp("office")
+    settings = settings_of(folder)
     coarse = publish_cycle(settings, TIME, with_flows=False)
     bring_in(settings)
     warn_people(settings, coarse, TIME)
+    return folder
+
+
+@pytest.fixture
+def office(told_office, tmp_path):
+    shutil.copytree(told_office, tmp_path, dirs_exist_ok=True)
+    settings = settings_of(tmp_path)
     with Site(settings, NOW).client() as client:
         yield Office(settings, tmp_path, client)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.api.conftest import TIME, Site, make_settings, publish_cycle, warn_people
+from tests.api.conftest import TIME, Site
 
 from jinghu.warnings.acknowledge import Link, answer_key_path, load_answer_key, make_token
 from jinghu.warnings.database import open_database, reading, verify_audit
@@ -15,10 +15,9 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-def told(tmp_path):
+def told(warned):
     """Own site: answers change the database. Yields client, token and engine."""
-    settings = make_settings(tmp_path)
-    warn_people(settings, publish_cycle(settings, TIME), TIME)
+    settings = warned
     engine = open_database(settings.warnings.database)
     key = load_answer_key(answer_key_path(None, settings.warnings.database, settings.store))
     with reading(engine) as connection:

@@ -103,14 +103,14 @@ def test_values_on_cells_are_bilinear_between_nodes():
         np.testing.assert_allclose(got, map_coordinates(plane, at, order=1), atol=1e-6)
 
 
-def test_the_bits_do_not_depend_on_the_number_of_threads():
+def test_the_bits_do_not_depend_on_the_number_of_threads(kernel_threads):
     smooth = gaussian_filter(np.random.default_rng(0).normal(size=(150, 170)), 3)
     field: NDArray[np.float32] = (np.maximum(smooth, 0) * 90).astype(np.float32)
     field[40:50, 60:70] = np.nan
     later = np.roll(field, (3, -4), (0, 1))
     threads = numba.get_num_threads()
     found = []
-    for count in (1, threads):
+    for count in (1, kernel_threads):
         numba.set_num_threads(count)
         matches = match_blocks(field, later, 24, 8, 0.3)
         nodes = local_motion(matches, field.shape, 25.0)
