@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from jinghu.grid.profiles import Levels, WindProfile
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import to_numpy
 
+_FIELDS = ("motion_x", "motion_y", "quality", "spread")
 _LIKE = {"spread": "motion_x"}
 _NORTH_DEG = 0.01  # a step to the north, to find where it is on the grid
 
@@ -127,30 +129,55 @@ def steering_motion(
     stations = sorted({wind.station for wind in used})
     found = np.array([_at_station([w for w in used if w.station == s], spec, time, params)
                       for s in stations])  # fmt: skip
-    x, y, along_x, along_y, trust = found.T
-    square = (spec.x[None, None, :] - x[:, None, None]) ** 2
-    square = square + (spec.y[None, :, None] - y[:, None, None]) ** 2
-    # Far from all stations all Gaussians are 0: they are taken relative to the nearest one.
-    near = np.exp((square.min(axis=0) - square) / (2 * params.apart_m**2)) * trust[:, None, None]
-    share = near / near.sum(axis=0)
-    both = (along_x[:, None, None], along_y[:, None, None])
-    mean = [(share * along).sum(axis=0) for along in both]
-    off = ((along - m) ** 2 for along, m in zip(both, mean, strict=True))
-    reach = np.exp(-square / (2 * params.reach_m**2)) * trust[:, None, None]
-    fields = {
-        "motion_x": mean[0],
-        "motion_y": mean[1],
-        "quality": np.minimum(reach.sum(axis=0), 1.0),
-        "spread": np.sqrt(0.5 * (share * sum(off)).sum(axis=0)),
-    }
+    fields = np.zeros((len(_FIELDS), *spec.shape), np.float32)
+    _weigh(found, spec.x, spec.y, params.apart_m, params.reach_m, fields)
     return xr.Dataset(
         {
-            name: (("y", "x"), f.astype(np.float32), attrs(_LIKE.get(name, name)))
-            for name, f in fields.items()
+            name: (("y", "x"), field, attrs(_LIKE.get(name, name)))
+            for name, field in zip(_FIELDS, fields, strict=True)
         },
         coords={"time": to_numpy(time), **spec.coords()},
         attrs={"stations": " ".join(stations)},
     )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _weigh(
+    found: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    apart_m: float,
+    reach_m: float,
+    fields: NDArray[np.float32],
+) -> None:
+    """Set ``fields`` (4, y, x) from stations (station, 5): x, y, wind along x and y, trust.
+
+    Far from all stations all Gaussians are 0: they are taken relative to the nearest one.
+    """
+    n = len(found)
+    square, share = np.empty(n), np.empty(n)
+    for row in range(len(y)):
+        for column in range(len(x)):
+            nearest = np.inf
+            for k in range(n):
+                dx, dy = x[column] - found[k, 0], y[row] - found[k, 1]
+                square[k] = dx * dx + dy * dy
+                nearest = min(nearest, square[k])
+            total, mean_x, mean_y, quality = 0.0, 0.0, 0.0, 0.0
+            for k in range(n):
+                trust = found[k, 4]
+                share[k] = np.exp((nearest - square[k]) / (2.0 * apart_m * apart_m)) * trust
+                quality += np.exp(-square[k] / (2.0 * reach_m * reach_m)) * trust
+                total += share[k]
+                mean_x += share[k] * found[k, 2]
+                mean_y += share[k] * found[k, 3]
+            mean_x, mean_y, off = mean_x / total, mean_y / total, 0.0
+            for k in range(n):
+                apart = (found[k, 2] - mean_x) ** 2 + (found[k, 3] - mean_y) ** 2
+                off += share[k] / total * apart
+            fields[0, row, column], fields[1, row, column] = mean_x, mean_y
+            fields[2, row, column] = min(quality, 1.0)
+            fields[3, row, column] = np.sqrt(0.5 * off)
 
 
 def _at_station(
