@@ -35,10 +35,10 @@ compiling.run_cycles(())
 def test_a_failure_is_told_where_it_is_waited_for(monkeypatch, capfd):
     monkeypatch.setattr("jinghu.compiling._RADARS", ("ZNONE",))
     with (
-        compiling(Console(file=io.StringIO())) as wait,
+        compiling(Console(file=io.StringIO())) as kernels,
         pytest.raises(JinghuError, match="ended with code 1"),
     ):
-        wait()
+        kernels.wait()
     assert "ZNONE" in capfd.readouterr().err
 
 

@@ -46,8 +46,9 @@ class Beside:
         return self.receive()
 
     def require_alive(self) -> None:
-        """JinghuError where it has ended."""
+        """Raise as `receive` does where it has ended, which is before it should."""
         if not self.process.is_alive():
+            self.receive()
             raise self._ended()
 
     def _ended(self) -> JinghuError:

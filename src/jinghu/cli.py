@@ -129,8 +129,8 @@ def compile_() -> None:
     from jinghu.compiling import compiling
 
     console = _console()
-    with compiling(console) as wait:
-        wait()
+    with compiling(console) as kernels:
+        kernels.wait()
     console.print("计算核心已编译 all kernels are compiled")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -35,41 +36,66 @@ _MEMBERS = 4
 _SEED = 7
 
 
-@contextmanager
-def compiling(console: Console) -> Iterator[Callable[[], None]]:
-    """Compile in processes of their own; the call that is given waits until they have ended.
+class Kernels:
+    """Kernels that processes of their own are compiling; the compiler takes one core a process.
 
-    The compiler takes one core a process. One process runs cycles of radars, one cycles of gauges
-    and rivers with their ensembles, one matches two fields: what a cycle of radars comes to late is
-    by then compiled, and found in the cache.
-
-    Raises
-    ------
-    JinghuError
-        From the call, where a process failed; it wrote the cause to standard error.
+    One process runs cycles of radars, one matches two fields, and one, the `rest`, cycles of gauges
+    and rivers with their ensembles: what a process comes to late is by then compiled by another,
+    and found in the cache.
     """
-    context = multiprocessing.get_context("spawn")
-    tasks = (partial(run_cycles, _RADARS), partial(run_cycles, ()), match_fields)
-    processes = [context.Process(target=task, name="compiling", daemon=True) for task in tasks]
-    for process in processes:
-        process.start()
 
-    def wait() -> None:
-        if any(process.is_alive() for process in processes):
-            console.print(
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[BaseProcess] = []
+        self._rest = False
+        for task in (partial(run_cycles, _RADARS), match_fields):
+            self._start(task)
+
+    def rest(self) -> None:
+        """Begin with the rest, if it has not begun: whoever runs rivers now would compile them."""
+        if not self._rest:
+            self._rest = True
+            self._start(partial(run_cycles, ()))
+
+    def wait(self) -> None:
+        """Wait until all are compiled.
+
+        Raises
+        ------
+        JinghuError
+            Where a process failed; it wrote the cause to standard error.
+        """
+        self.rest()
+        if any(process.is_alive() for process in self._processes):
+            self._console.print(
                 "等待计算核心，首次运行须编译 waiting for the kernels: a first run compiles them"
             )
-        for process in processes:
+        for process in self._processes:
             process.join()
             if process.exitcode:
                 raise JinghuError(f"compiling the kernels ended with code {process.exitcode}")
 
-    try:
-        yield wait
-    finally:
-        for process in processes:
+    def stop(self) -> None:
+        """End what is still running."""
+        for process in self._processes:
             process.terminate()
             process.join()
+
+    def _start(self, task: Callable[[], None]) -> None:
+        process = self._context.Process(target=task, name="compiling", daemon=True)
+        process.start()
+        self._processes.append(process)
+
+
+@contextmanager
+def compiling(console: Console) -> Iterator[Kernels]:
+    """Compile all kernels while the block runs."""
+    kernels = Kernels(console)
+    try:
+        yield kernels
+    finally:
+        kernels.stop()
 
 
 def run_cycles(radars: Sequence[str]) -> None:

@@ -130,7 +130,7 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
     prepare(options.store)
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode("ascii")
     with (
-        compiling(console) if options.compile_first else nullcontext(_at_once) as ready,
+        compiling(console) if options.compile_first else nullcontext() as kernels,
         listen("::", options.port or 0) as listening,
         simulated_public(
             secret, options.store / "deliveries.jsonl", Behaviour(seed=script.seed)
@@ -142,10 +142,18 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/", highlight=False)
             truth = make_truth(script, settings, STEP, options.world)
+            if kernels is not None:
+                kernels.rest()
             settings = with_gauges(settings, truth.watched.rivers)
             write_audience(truth.world.recipients, options.store)
             folder = options.store / "incoming"
             observers = make_observers(script, settings, truth, folder, options.workers)
+
+            def ready() -> None:
+                if kernels is not None:
+                    kernels.wait()
+                serving.require_alive()
+
             pace = Pace(options.speed)
             cycles = play(observers, times, settings, public, pace, console, ready)
             result = evaluate(script, truth, settings, times, cycles)
@@ -158,10 +166,6 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
                 console.print(f"镜湖 Jinghu: {address}/  (Ctrl-C ends)", highlight=False)
                 wait(serving)
     return result
-
-
-def _at_once() -> None:
-    """Wait for nothing."""
 
 
 def write_report(result: DrillResult, script: DrillScript, truth: Truth, store: Path) -> Path:

@@ -4,6 +4,7 @@ What they cost is no part of what an installation does; and in one process with 
 message and answer waits for the interpreter's lock several times.
 """
 
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -80,28 +81,32 @@ def simulated_public(secret: str, record: Path, behaviour: Behaviour = _USUAL) -
         Where their process ends before its time.
     """
     clock = SimulatedClock()
-    with beside("people of the drill", _live, secret, record, behaviour, clock) as process:
-        yield People(f"http://127.0.0.1:{process.receive()}/hook", secret, clock, process)
+    # Opened here: what is sent before they have started waits for them, and nobody else does.
+    with listen("127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/hook"
+        of_public = (secret, record, behaviour, clock)
+        with beside("people of the drill", _live, of_public, listening) as process:
+            listening.close()
+            yield People(url, secret, clock, process)
 
 
 def _live(
-    line: Connection, secret: str, record: Path, behaviour: Behaviour, clock: SimulatedClock
+    line: Connection,
+    of_public: tuple[str, Path, Behaviour, SimulatedClock],
+    listening: socket.socket,
 ) -> None:
     """Listen, and answer when asked to, until the line ends."""
-    public = Public(secret, record, behaviour, clock)
+    public = Public(*of_public)
     config = uvicorn.Config(
         _receiver(public), log_level="warning", access_log=False, lifespan="off"
     )
     server = uvicorn.Server(config)
-    with listen("127.0.0.1", 0) as listening:
-        port = listening.getsockname()[1]
-        sockets = {"sockets": [listening]}
-        threading.Thread(target=server.run, kwargs=sockets, daemon=True).start()
-        line.send(port)
-        while True:
-            until = line.recv()
-            heard = Heard(public.received, public.forged, public.answered)
-            line.send(heard if until is None else public.answer(until))
+    sockets = {"sockets": [listening]}
+    threading.Thread(target=server.run, kwargs=sockets, daemon=True).start()
+    while True:
+        until = line.recv()
+        heard = Heard(public.received, public.forged, public.answered)
+        line.send(heard if until is None else public.answer(until))
 
 
 def _receiver(public: Public) -> Callable[[_Message, _Receive, _Send], Awaitable[None]]:

@@ -21,7 +21,7 @@ from jinghu.simulated_public import SimulatedClock
 def service(
     settings: Settings, clock: SimulatedClock, listening: socket.socket
 ) -> Iterator[Beside]:
-    """Serve for as long as the block lasts.
+    """Serve for as long as the block lasts; whoever asks before it has started waits for it.
 
     Parameters
     ----------
@@ -39,7 +39,6 @@ def service(
     """
     with beside("service", _serve, settings, clock, listening) as process:
         listening.close()
-        process.receive()
         yield process
         process.require_alive()
 
@@ -52,5 +51,4 @@ def _serve(
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     sockets = {"sockets": [listening]}
     threading.Thread(target=server.run, kwargs=sockets, daemon=True).start()
-    line.send(None)
     line.recv()  # ends with the drill
