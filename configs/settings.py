@@ -1,7 +1,5 @@
 """Settings of an installation: one YAML file, read once, checked, frozen, passed down."""
 
-import os
-import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,12 +17,12 @@ from pydantic import (
 )
 
 from jinghu.configs.channels import ChannelsSettings, QuietSettings
+from jinghu.configs.variables import expanded
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.yaml_text import load_yaml
 
 CONFIGS = Path(__file__).resolve().parent
-_VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|(\w+)(?::-([^}]*))?)\}")
 
 
 def _resolve(value: object) -> object:
@@ -385,7 +383,7 @@ def load(path: Path) -> Settings:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text") from None
     try:
-        raw = _expanded(load_yaml(text), path)
+        raw = expanded(load_yaml(text), path)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     try:
@@ -393,27 +391,3 @@ def load(path: Path) -> Settings:
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {'; '.join(problems)}") from None
-
-
-def _expanded(value: object, path: Path) -> object:
-    """Replace variables in all texts; comments are gone by now."""
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda m: _environment(m, path), value)
-    if isinstance(value, list):
-        return [_expanded(item, path) for item in value]
-    if isinstance(value, dict):
-        return {key: _expanded(item, path) for key, item in value.items()}
-    return value
-
-
-def _environment(match: re.Match[str], path: Path) -> str:
-    file, name, default = match.groups()
-    if file is not None:
-        try:
-            return Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: {file}: {error}") from None
-    value = os.environ.get(name, default)
-    if value is None:
-        raise ConfigError(f"{path}: the environment variable {name} is not set")
-    return value

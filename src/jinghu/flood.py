@@ -1,7 +1,6 @@
 """Flood stage of a cycle: the network of the installation, the state carried on, hydrographs."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ import xarray as xr
 
 from jinghu.configs.settings import Settings
 from jinghu.flash_floods import flash_floods
+from jinghu.flood_summary import summary_of
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.states import load_state
 from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, parse_cycle_name, to_numpy
-from jinghu.hydro.gauges import PlacedGauge, place_gauges, read_gauges
+from jinghu.hydro.gauges import place_gauges, read_gauges
 from jinghu.hydro.model import Basin, FloodState, ModelParams, amounts_of, simulate
 from jinghu.hydro.network import (
     FORMAT_VERSION,
@@ -147,7 +147,7 @@ def flood(
     published = flows.isel(time=slice(None, None, every)).merge(
         flash.dataset, combine_attrs="no_conflicts"
     )
-    summary = _summary(network, gauges, flows) | flash.summary
+    summary = summary_of(network, gauges, flows) | flash.summary
     if taken is not None:
         summary["reports"] = taken.summary
     return FloodOutcome(published, summary, kept | flash.state)
@@ -357,64 +357,3 @@ def to_horizon(
         {"rainfall_amount": (("time", "y", "x"), rain, attrs("rainfall_amount"))},
         coords={"time": time + step * np.arange(1, n + 1)},
     )
-
-
-def _summary(
-    network: RiverNetwork, gauges: Sequence[PlacedGauge], flows: xr.Dataset
-) -> dict[str, object]:
-    """Flows of each gauge now and at the peak."""
-    times = flows["time"].values.astype("datetime64[us]")
-    rows: list[dict[str, object]] = []
-    for column, placed in enumerate(gauges):
-        flow = flows["gauge_discharge"].values[:, column]
-        level = flows["water_level"].values[:, column]
-        peak = int(flow.argmax())
-        row: dict[str, object] = {
-            "name_zh": placed.gauge.name_zh,
-            "name_en": placed.gauge.name_en,
-            "river": placed.gauge.river,
-            "upstream_km2": round(float(network.upstream_area_km2[placed.reach])),
-            "now_m3s": round(float(flow[0]), 1),
-            "peak_m3s": round(float(flow[peak]), 1),
-            "peak_time": f"{times[peak]!s:.19}Z",
-            "level_m": round(float(level[0]), 2),
-            "peak_level_m": round(float(level[peak]), 2),
-        }
-        for name in ("warning_level_m", "guarantee_level_m"):
-            if np.isfinite(value := getattr(placed.gauge, name)):
-                row[name] = value
-        rows.append(row)
-    return {
-        "reaches": network.n_reaches,
-        "gauges": rows,
-        "reservoirs": _reservoirs(flows),
-        "terrain": network.terrain_source,
-        "balance_error": flows.attrs["water_balance_error"],
-    }
-
-
-def _reservoirs(flows: xr.Dataset) -> list[dict[str, object]]:
-    """Levels and flows of each reservoir now and at the highest."""
-    if "reservoir" not in flows.dims:
-        return []
-    rows: list[dict[str, object]] = []
-    for k in range(flows.sizes["reservoir"]):
-        one = flows.isel(reservoir=k)
-        level = one["reservoir_level"].values
-        outflow = (one["reservoir_release"] + one["reservoir_spill"]).values
-        top = int(level.argmax())
-        rows.append(
-            {
-                "id": str(one["reservoir_id"].item()),
-                "name_zh": str(one["reservoir_name_zh"].item()),
-                "level_m": round(float(level[0]), 2),
-                "flood_limit_m": round(float(one["reservoir_flood_limit"][0]), 2),
-                "highest_m": round(float(level[top]), 2),
-                "highest_time": f"{one['time'].values[top].astype('datetime64[s]')!s}Z",
-                "peak_inflow_m3s": round(float(one["reservoir_inflow"].max()), 1),
-                "peak_outflow_m3s": round(float(outflow.max()), 1),
-                "free_storage_m3": round(float(one["reservoir_free_storage"][0])),
-                "rule": str(one["reservoir_rule"][0].item()),
-            }
-        )
-    return rows
