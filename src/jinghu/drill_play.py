@@ -167,16 +167,17 @@ def play(
         observers.arrive(start - STEP, start, scanned())
         ready()
         task = progress.add_task("演练 exercise", total=len(times))
-        answering: _Answering | None = None
+        answering: Future[None] | None = None
+
+        def answered(now: datetime, result: CycleResult) -> None:
+            count = answer_until_next(now, settings, public)
+            console.print(_line(observers, result, now - AFTER_ANALYSIS, count), highlight=False)
+            progress.advance(task)
 
         def told(now: datetime) -> None:
-            """Wait for the answers to the cycle before, say what it came to, and set the clock."""
+            """Wait for the answers to the cycle before, and set the clock."""
             if answering is not None:
-                answered = answering.answers.result()
-                console.print(
-                    _line(observers, answering.result, answering.time, answered), highlight=False
-                )
-                progress.advance(task)
+                answering.result()
             public.clock.at = now
 
         for number, time in enumerate(times):
@@ -186,29 +187,14 @@ def play(
             pace.wait(now - start)
             found = settings.inputs
             inputs = CycleInputs(time, now, [found.radar], stations, found.profiles, found.rivers)
-            last = number == len(times) - 1
-            of_cycle = _with_full(settings) if last else settings
+            of_cycle = _with_full(settings) if number == len(times) - 1 else settings
             result = run_cycle(of_cycle, inputs, quiet, partial(told, now))
-            answering = _Answering(
-                time, result, pool.submit(answer_until_next, now, settings, public)
-            )
-            cycles.append(
-                CycleTime(
-                    result.cycle, result.log.totals()["total"], tuple(result.log.degradations)
-                )
-            )
+            answering = pool.submit(answered, now, result)
+            seconds = result.log.totals()["total"]
+            cycles.append(CycleTime(result.cycle, seconds, tuple(result.log.degradations)))
         told(times[-1] + STEP)
     public.clock.at = None
     return cycles
-
-
-@dataclass(frozen=True, slots=True)
-class _Answering:
-    """A cycle that has ended, and what people are saying to it."""
-
-    time: datetime
-    result: CycleResult
-    answers: Future[int]
 
 
 def _with_full(settings: Settings) -> Settings:
