@@ -86,18 +86,19 @@ class HttpTarget:
             async with asyncio.timeout(_TIMEOUT_S):
                 reply = await lines.request(method, url[len(self.host) :], body, headers)
         except (TimeoutError, OSError, EOFError, ValueError) as error:
-            cause = " ".join(str(error).split()) or type(error).__name__
+            told = getattr(error, "strerror", None) or str(error)  # without the number
+            cause = " ".join(told.split()) or type(error).__name__
             hidden = cause.replace(url, self.host)
             raise DeliveryError(f"{self.channel}: {hidden}", retryable=True) from None
         status, wait = reply.status, reply.headers.get("retry-after", "")
         if 200 <= status < 300:
             return status, reply.body
-        told = f"{self.channel}: HTTP {status}"
+        answer = f"{self.channel}: HTTP {status}"
         if status == 410:
-            raise GoneError(f"{told}: the receiver is gone")
+            raise GoneError(f"{answer}: the receiver is gone")
         if status in (429, 503) and wait.isdecimal():
-            raise BusyError(told, timedelta(seconds=int(wait[:6])))
-        raise DeliveryError(told, retryable=status not in _REFUSED)
+            raise BusyError(answer, timedelta(seconds=int(wait[:6])))
+        raise DeliveryError(answer, retryable=status not in _REFUSED)
 
 
 def json_of(channel: str, body: bytes) -> dict[str, object]:

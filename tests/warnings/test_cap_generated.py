@@ -13,7 +13,15 @@ from jinghu.warnings.cap import to_xml, validate
 from jinghu.warnings.cap_cn import to_cn_xml
 from jinghu.warnings.cap_rules import NAMESPACE
 from jinghu.warnings.compose import areas_of
-from jinghu.warnings.evidence import AnyEvidence, Basis, DecidedEvidence, Evidence, WaterEvidence
+from jinghu.warnings.evidence import (
+    AnyEvidence,
+    Basis,
+    DecidedEvidence,
+    Evidence,
+    Stage,
+    TorrentEvidence,
+    WaterEvidence,
+)
 from jinghu.warnings.levels import Action, Hazard, Level
 from jinghu.warnings.lifecycle import CellState
 from jinghu.warnings.message import Message, Reference
@@ -24,6 +32,7 @@ from jinghu.warnings.water_rules import Mark, Quantity
 BEGUN = datetime(2026, 5, 1, tzinfo=UTC)
 SENDER = "office@jinghu.example"
 NAMES = ("诸暨(太平桥)站", "Cao'e & <gate>", "曹娥江“大闸”", "a]]>b", "水库 No. 7")
+OF_WATER = {mark.hazard for mark in Mark}
 ACTIONS = [action for action in Action if action is not Action.EXPIRE]
 
 
@@ -49,6 +58,8 @@ def evidence(rng: np.random.Generator, hazard: Hazard, sent: datetime) -> AnyEvi
     if hazard is Hazard.RAINSTORM:
         probability = float(rng.choice([0.0, 0.4, 0.9]))
         return Evidence(basis, float(rng.uniform(1, 400)), int(rng.integers(1, 25)), probability)
+    if hazard is Hazard.MOUNTAIN_TORRENT:
+        return torrent(rng, basis)
     marks = [mark for mark in Mark if mark.hazard is hazard]
     told = rng.random() < 0.8
     return WaterEvidence(
@@ -62,6 +73,17 @@ def evidence(rng: np.random.Generator, hazard: Hazard, sent: datetime) -> AnyEvi
         sent + timedelta(minutes=int(rng.integers(0, 1440))) if rng.random() < 0.7 else None,
         "1985" if rng.random() < 0.5 else "",
     )
+
+
+def torrent(rng: np.random.Generator, basis: Basis) -> TorrentEvidence:
+    stage = (None, *Stage)[rng.integers(3)]
+    if rng.random() < 0.2:
+        return TorrentEvidence(basis, stage)
+    name, share = NAMES[rng.integers(len(NAMES))], float(rng.choice([0.9, 1.3, np.inf]))
+    mark_mm = 0.0 if share == np.inf else float(rng.uniform(5, 200))
+    village = bool(rng.integers(2))
+    hours = int(rng.choice([1, 3, 6]))
+    return TorrentEvidence(basis, stage, name, name, hours, share, mark_mm, village)
 
 
 def generated(seed: int, spec: GridSpec) -> Message:
@@ -100,7 +122,7 @@ def generated(seed: int, spec: GridSpec) -> Message:
         references=() if action is Action.NEW else tuple(before),
         event_id=f"{hazard.value}-330602-e{seed}",
         rules="test-1",
-        subject=None if hazard is Hazard.RAINSTORM else Subject(f"n{seed}", name, name),
+        subject=Subject(f"n{seed}", name, name) if hazard in OF_WATER else None,
         cn_identifier="33060200100000_20260701080000_1" if rng.random() < 0.3 else None,
     )
 
