@@ -5,11 +5,10 @@ What compiles them is what runs them: two small cycles of a simulated storm, thr
 
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -39,24 +38,20 @@ _SEED = 7
 class Kernels:
     """Kernels that processes of their own are compiling; the compiler takes one core a process.
 
-    One process runs cycles of radars, one matches two fields, and one, the `rest`, cycles of gauges
-    and rivers with their ensembles: what a process comes to late is by then compiled by another,
-    and found in the cache.
+    One process runs cycles of radars, one cycles of gauges and rivers with their ensembles, one
+    matches two fields: what a cycle of radars comes to late is by then compiled, and found in the
+    cache.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._context = multiprocessing.get_context("spawn")
-        self._processes: list[BaseProcess] = []
-        self._rest = False
-        for task in (partial(run_cycles, _RADARS), match_fields):
-            self._start(task)
-
-    def rest(self) -> None:
-        """Begin with the rest, if it has not begun: whoever runs rivers now would compile them."""
-        if not self._rest:
-            self._rest = True
-            self._start(partial(run_cycles, ()))
+        context = multiprocessing.get_context("spawn")
+        tasks = (partial(run_cycles, _RADARS), partial(run_cycles, ()), match_fields)
+        self._processes = [
+            context.Process(target=task, name="compiling", daemon=True) for task in tasks
+        ]
+        for process in self._processes:
+            process.start()
 
     def wait(self) -> None:
         """Wait until all are compiled.
@@ -66,7 +61,6 @@ class Kernels:
         JinghuError
             Where a process failed; it wrote the cause to standard error.
         """
-        self.rest()
         if any(process.is_alive() for process in self._processes):
             self._console.print(
                 "等待计算核心，首次运行须编译 waiting for the kernels: a first run compiles them"
@@ -81,11 +75,6 @@ class Kernels:
         for process in self._processes:
             process.terminate()
             process.join()
-
-    def _start(self, task: Callable[[], None]) -> None:
-        process = self._context.Process(target=task, name="compiling", daemon=True)
-        process.start()
-        self._processes.append(process)
 
 
 @contextmanager

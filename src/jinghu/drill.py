@@ -142,8 +142,6 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
             if options.port is not None:
                 console.print(f"镜湖 Jinghu: {address}/", highlight=False)
             truth = make_truth(script, settings, STEP, options.world)
-            if kernels is not None:
-                kernels.rest()
             settings = with_gauges(settings, truth.watched.rivers)
             write_audience(truth.world.recipients, options.store)
             folder = options.store / "incoming"
