@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.alerting import links_of, office_with, units_of
 from jinghu.api.deps import utc_now
 from jinghu.api.desk import Desk
 from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
-from jinghu.grid.errors import JinghuError, StoreError
-from jinghu.warnings.database import one_line, open_database, reading
+from jinghu.grid.errors import JinghuError
+from jinghu.people import people_database
+from jinghu.warnings.database import reading
 from jinghu.warnings.decisions import anything_due, settle_due
 from jinghu.warnings.delivery import deliver
 from jinghu.warnings.office import Office
@@ -54,7 +54,7 @@ def hand_over(settings: Settings, now: datetime) -> None:
     StoreError
         Where the database cannot be read or written.
     """
-    with _opened(settings) as engine:
+    with people_database(settings) as engine:
         deliver(engine, channels_of(settings), links_of(settings), utc_now, now=now)
 
 
@@ -81,7 +81,7 @@ def deciding(settings: Settings) -> Iterator[tuple[Connection, Office]]:
         Where the database cannot be read or written.
     """
     office = office_with(settings, units_of(settings))
-    with _opened(settings) as engine, engine.begin() as connection:
+    with people_database(settings) as engine, engine.begin() as connection:
         yield connection, office
     hand_over(settings, utc_now())
 
@@ -95,16 +95,5 @@ def reading_database(settings: Settings) -> Iterator[Connection]:
     StoreError
         Where the database cannot be read.
     """
-    with _opened(settings) as engine, reading(engine) as connection:
+    with people_database(settings) as engine, reading(engine) as connection:
         yield connection
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Engine]:
-    engine = open_database(settings.warnings.database)
-    try:
-        yield engine
-    except SQLAlchemyError as error:
-        raise StoreError(f"warnings database: {one_line(error)}") from None
-    finally:
-        engine.dispose()
