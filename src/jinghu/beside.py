@@ -1,17 +1,24 @@
-"""A process beside the one that runs the cycles, and the line to it."""
+"""A process beside the one that runs the cycles, and the line to it.
+
+Each is forked from a server of processes, which imports once what all of them need: as much work as
+half a cycle, that each would do again. The server has no threads, whose locks a fork would copy.
+"""
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from jinghu.grid.errors import JinghuError
 
 _PATIENCE_S = 5.0
+_IMPORTED = ["jinghu.drill"]  # with it comes all that a drill runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,24 @@ class Beside:
         return JinghuError(f"the process {self.process.name!r} ended, {self.process.exitcode}")
 
 
+def processes() -> ForkServerContext | SpawnContext:
+    """How a process is started: forked from a server where the system has that."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    return context
+
+
+def import_beside() -> None:
+    """Let the server of processes import from now on, while this process does so itself."""
+    if sys.platform != "win32":
+        from multiprocessing.forkserver import ensure_running
+
+        processes()
+        ensure_running()
+
+
 @contextmanager
 def beside(name: str, task: Callable[..., None], *args: object) -> Iterator[Beside]:
     """Run a task in a process of its own for as long as the block lasts.
@@ -69,7 +94,7 @@ def beside(name: str, task: Callable[..., None], *args: object) -> Iterator[Besi
     args
         What it is given, pickled.
     """
-    context = multiprocessing.get_context("spawn")  # not forked: threads may hold locks
+    context = processes()
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(task, theirs, args), name=name, daemon=True)
     process.start()

@@ -118,6 +118,9 @@ def demo(
     hours: Annotated[float, typer.Option(help="Length of the simulated event.")] = 3.0,
 ) -> None:
     """Run a simulated event through the whole chain, then open the viewer."""
+    from jinghu.beside import import_beside
+
+    import_beside()
     from jinghu.demo import run_demo
 
     run_demo(store, hours, _console(), port if serve else None)
@@ -126,6 +129,9 @@ def demo(
 @app.command("compile")
 def compile_() -> None:
     """Compile all kernels after an installation, so that the first cycle is not late."""
+    from jinghu.beside import import_beside
+
+    import_beside()
     from jinghu.compiling import compiling
 
     console = _console()

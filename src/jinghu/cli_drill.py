@@ -45,6 +45,9 @@ def drill_run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a drill through the whole chain and report on it."""
+    from jinghu.beside import import_beside
+
+    import_beside()
     from jinghu.drill_commands import DrillRequest, run_named
 
     request = DrillRequest(name, store, hours, speed, workers, seed, start, port, config)

@@ -3,7 +3,6 @@
 What compiles them is what runs them: two small cycles of a simulated storm, thrown away.
 """
 
-import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from jinghu.beside import processes
 from jinghu.configs.settings import CONFIGS, GridSettings, Settings, load
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.errors import JinghuError
@@ -45,7 +45,7 @@ class Kernels:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        context = multiprocessing.get_context("spawn")
+        context = processes()
         tasks = (partial(run_cycles, _RADARS), partial(run_cycles, ()), match_fields)
         self._processes = [
             context.Process(target=task, name="compiling", daemon=True) for task in tasks
