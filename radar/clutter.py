@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from jinghu.radar.clutter_map import ClutterMap, MapParams, static_share
 from jinghu.radar.fuzzy import FuzzyParams, has_evidence, score, without_non_weather
-from jinghu.radar.geometry import beam_height, ground_distance, slant_range
+from jinghu.radar.geometry import gate_heights, ground_distance, slant_range
 from jinghu.radar.interference import SpokeParams, without_spokes
 from jinghu.radar.polar import DRY_DBZ, PolarSweep
+from jinghu.radar.windows import nearest_rays
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,7 @@ def _drop(
 
 def _heights(sweep: PolarSweep) -> NDArray[np.float64]:
     """Height of the gates above the antenna in m."""
-    ground = [ground_distance(r, sweep.elevation_deg) for r in sweep.range_m]
-    return np.array([beam_height(s, sweep.elevation_deg, 0.0) for s in ground])
+    return np.asarray(gate_heights(sweep.range_m, sweep.elevation_deg, 0.0))
 
 
 def _seen_above(sweep: PolarSweep, above: PolarSweep) -> NDArray[np.float32]:
@@ -116,27 +116,46 @@ def _seen_above(sweep: PolarSweep, above: PolarSweep) -> NDArray[np.float32]:
 
     The largest of the 3 x 3 gates around is taken, so that tilted rain shafts are not cut.
     """
-    off = (above.azimuth_deg[None, :] - sweep.azimuth_deg[:, None] + 180.0) % 360.0 - 180.0
-    ray = np.abs(off).argmin(axis=1)
-    slant = sweep.first_gate_m + np.arange(sweep.dbz.shape[1]) * sweep.gate_m
-    target = np.array(
-        [slant_range(ground_distance(r, sweep.elevation_deg), above.elevation_deg) for r in slant]
-    )
-    gate = np.rint((target - above.first_gate_m) / above.gate_m).astype(np.int64)
-    inside = (gate >= 0) & (gate < above.dbz.shape[1])
-    out = np.full(sweep.dbz.shape, np.nan, np.float32)
-    largest = _largest_around(above.dbz)
-    out[:, inside] = largest[ray[:, None], gate[inside]]
+    ray, _ = nearest_rays(above.azimuth_deg, sweep.azimuth_deg)
+    slant = _slant_ranges(sweep.range_m, sweep.elevation_deg, above.elevation_deg)
+    gate = np.rint((slant - above.first_gate_m) / above.gate_m).astype(np.int64)
+    return _largest_around(above.dbz, ray, gate)
+
+
+@numba.njit(cache=True, nogil=True)
+def _slant_ranges(
+    range_m: NDArray[np.float64], elevation_deg: float, other_deg: float
+) -> NDArray[np.float64]:
+    """Ranges (gate,) at another elevation above the same ground."""
+    out = np.empty(len(range_m))
+    for gate in range(len(range_m)):
+        out[gate] = slant_range(ground_distance(range_m[gate], elevation_deg), other_deg)
     return out
 
 
-def _largest_around(dbz: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Largest known value of the 3 x 3 gates around each; rays close a circle."""
-    along = dbz.copy()
-    np.fmax(along[:, 1:], dbz[:, :-1], out=along[:, 1:])
-    np.fmax(along[:, :-1], dbz[:, 1:], out=along[:, :-1])
-    out = np.fmax(along, np.roll(along, 1, axis=0))
-    return np.fmax(out, np.roll(along, -1, axis=0), out=out)
+@numba.njit(cache=True, nogil=True)
+def _largest_around(
+    dbz: NDArray[np.float32], ray: NDArray[np.int64], gate: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Largest known value of the 3 x 3 gates around each of these rays and gates; NaN outside."""
+    n_rays, n_gates = dbz.shape
+    out = np.full((len(ray), len(gate)), np.float32(np.nan))
+    around = np.empty(n_gates, np.float32)
+    for i in range(len(ray)):
+        rows = dbz[(ray[i] - 1) % n_rays], dbz[ray[i]], dbz[(ray[i] + 1) % n_rays]
+        for k in range(n_gates):
+            largest = np.float32(-np.inf)
+            for row in rows:  # no comparison holds for what is missing
+                largest = row[k] if row[k] > largest else largest
+            around[k] = largest
+        for j in range(len(gate)):
+            k = gate[j]
+            if k < 0 or k >= n_gates:
+                continue
+            largest = max(around[max(k - 1, 0)], around[k], around[min(k + 1, n_gates - 1)])
+            if largest > -np.inf:
+                out[i, j] = largest
+    return out
 
 
 @numba.njit(cache=True, nogil=True)
@@ -146,20 +165,19 @@ def _without_speckle(
     """Echo with too little echo around it becomes dry."""
     n_rays, n_gates = dbz.shape
     out = dbz.copy()
+    echo, seen = np.zeros(n_gates + 4, np.int32), np.zeros(n_gates + 4, np.int32)
     for ray in range(n_rays):
+        echo[:], seen[:] = 0, 0  # of the five rays around, with nothing beyond the ends
+        for i in range(-2, 3):
+            row = dbz[(ray + i) % n_rays]
+            for gate in range(n_gates):
+                seen[gate + 2] += not np.isnan(row[gate])
+                echo[gate + 2] += row[gate] > DRY_DBZ
         for gate in range(n_gates):
-            if not dbz[ray, gate] > DRY_DBZ:
-                continue
-            echo, seen = 0, 0
-            for i in range(-2, 3):
-                row = (ray + i) % n_rays
-                for j in range(max(gate - 2, 0), min(gate + 3, n_gates)):
-                    value = dbz[row, j]
-                    if not np.isnan(value):
-                        seen += 1
-                        echo += value > DRY_DBZ
-            if echo < share * seen:
-                out[ray, gate] = DRY_DBZ
+            if dbz[ray, gate] > DRY_DBZ:
+                around = echo[gate : gate + 5].sum()
+                if around < share * seen[gate : gate + 5].sum():
+                    out[ray, gate] = DRY_DBZ
     return out
 
 

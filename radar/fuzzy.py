@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +27,12 @@ class Membership:
         >>> Membership(1.0, 3.0, 1.0).degree(np.array([0.0, 2.0, 9.0], np.float32))
         array([0. , 0.5, 1. ], dtype=float32)
         """
-        ramp = (values - np.float32(self.none)) / np.float32(self.full - self.none)
-        return np.asarray(np.clip(ramp, 0, 1), np.float32)
+        none, span, _ = self.ramp()
+        return np.asarray(np.clip((values - none) / span, 0, 1), np.float32)
+
+    def ramp(self) -> tuple[np.float32, np.float32, np.float32]:
+        """Foot and span of the ramp, and the weight, as the kernel takes them."""
+        return np.float32(self.none), np.float32(self.full - self.none), np.float32(self.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +111,72 @@ def score(
     total = np.zeros(echo.shape, np.float32)
     weight = np.zeros(echo.shape, np.float32)
     for membership, values in evidence:
-        known = np.isfinite(values)
-        total += np.where(known, membership.weight * membership.degree(values), 0)
-        weight += np.where(known, np.float32(membership.weight), 0)
-    found = total / np.maximum(weight, np.float32(1e-6))
+        _speak(total, weight, echo, values, membership.ramp())
+    found = _mean(total, weight)
     if sweep.dual is not None:
         found = np.fmax(found, _insects(echo, sweep.dual, params.insects))
-    return np.where(np.isfinite(echo) & (weight > 0), found, np.nan).astype(np.float32)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _speak(
+    total: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    echo: NDArray[np.float32],
+    values: NDArray[np.float32],
+    ramp: tuple[np.float32, np.float32, np.float32],
+) -> None:
+    """Add what one variable says of the gates with echo to the sums."""
+    none, span, importance = ramp
+    for ray in range(values.shape[0]):
+        for gate in range(values.shape[1]):
+            value = values[ray, gate]
+            if np.isfinite(value) and np.isfinite(echo[ray, gate]):
+                degree = min(max((value - none) / span, np.float32(0)), np.float32(1))
+                total[ray, gate] += importance * degree
+                weight[ray, gate] += importance
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean(total: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weighted mean of what spoke; NaN where nothing did."""
+    out = np.full(total.shape, np.float32(np.nan))
+    for ray in range(total.shape[0]):
+        for gate in range(total.shape[1]):
+            if weight[ray, gate] > 0:
+                out[ray, gate] = total[ray, gate] / weight[ray, gate]
+    return out
 
 
 def _insects(echo: NDArray[np.float32], dual: DualPol, params: Insects) -> NDArray[np.float32]:
     """Degree to which echo is of insects, of means over 3 x 5 gates: single ones are noisy."""
-    zdr = params.zdr_db.degree(mean_around(np.where(np.isfinite(echo), dual.zdr_db, np.nan), 1, 2))
-    rho = params.rhohv.degree(mean_around(np.where(np.isfinite(echo), dual.rhohv, np.nan), 1, 2))
-    return np.minimum(np.minimum(zdr, rho), params.dbz.degree(echo))
+    return _weakest(
+        echo,
+        mean_around(np.where(np.isfinite(echo), dual.zdr_db, np.nan), 1, 2),
+        mean_around(np.where(np.isfinite(echo), dual.rhohv, np.nan), 1, 2),
+        (params.dbz.ramp(), params.zdr_db.ramp(), params.rhohv.ramp()),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _weakest(
+    echo: NDArray[np.float32],
+    zdr_db: NDArray[np.float32],
+    rhohv: NDArray[np.float32],
+    ramps: tuple[tuple[np.float32, np.float32, np.float32], ...],
+) -> NDArray[np.float32]:
+    """Least of three degrees; NaN where one is not known."""
+    of_echo, of_zdr, of_rho = ramps
+    out = np.full(echo.shape, np.float32(np.nan))
+    for ray in range(echo.shape[0]):
+        for gate in range(echo.shape[1]):
+            z, d, r = echo[ray, gate], zdr_db[ray, gate], rhohv[ray, gate]
+            if np.isnan(z) or np.isnan(d) or np.isnan(r):
+                continue
+            least = min((z - of_echo[0]) / of_echo[1], (d - of_zdr[0]) / of_zdr[1])
+            least = min(least, (r - of_rho[0]) / of_rho[1])
+            out[ray, gate] = min(max(least, np.float32(0)), np.float32(1))
+    return out
 
 
 def without_non_weather(

@@ -31,6 +31,7 @@ class SiteOnGrid:
     north_deg: float
 
 
+@lru_cache(maxsize=64)
 def place(site: RadarSite, spec: GridSpec) -> SiteOnGrid:
     """Project a site; the grid is conformal, so azimuths turn by the convergence only.
 

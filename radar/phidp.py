@@ -46,17 +46,31 @@ def system_offset(
     Degrees in [0, 360), NaN where no ray has good gates. It is the lower quartile over the rays
     (of angles about their mean), because rain at the radar only raises the first phases.
     """
-    order = np.cumsum(good, axis=1)
-    early = good & (order <= first) & (order[:, -1:] >= first)
-    if not early.any():
+    turn = _first_directions(phidp_deg, good, first)
+    turn = turn[np.isfinite(turn)]
+    if not len(turn):
         return float("nan")
-    ray, gate = np.nonzero(early)
-    turn = np.zeros(len(good), np.complex128)
-    np.add.at(turn, ray, np.exp(1j * np.radians(phidp_deg[ray, gate])))
-    turn = turn[early.any(axis=1)]
     middle = np.angle((turn / np.maximum(np.abs(turn), 1e-9)).sum())
     off = np.angle(turn * np.exp(-1j * middle))
     return float(np.degrees(middle + np.quantile(off, 0.25)) % 360.0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_directions(
+    phidp_deg: NDArray[np.float32], good: NDArray[np.bool_], first: int
+) -> NDArray[np.complex128]:
+    """Sum of the directions of the first good gates of each ray; NaN where there are fewer."""
+    out = np.full(len(good), np.complex128(np.nan))
+    for ray in range(len(good)):
+        turn, n = 0j, 0
+        for gate in range(good.shape[1]):
+            if good[ray, gate]:
+                turn += np.exp(1j * np.radians(np.float64(phidp_deg[ray, gate])))
+                n += 1
+                if n == first:
+                    out[ray] = turn
+                    break
+    return out
 
 
 @numba.njit(cache=True, nogil=True)
@@ -162,26 +176,44 @@ def fit_line(
     n_rays, n_gates = phase_deg.shape
     fitted = np.full((n_rays, n_gates), np.float32(np.nan))
     kdp = np.full((n_rays, n_gates), np.float32(np.nan))
+    # Sums up to each gate, of which a window's are differences: of 1, k, k * k (exact), y, k * y.
+    known = np.zeros((3, n_gates + 1), np.int64)
+    sums = np.zeros((2, n_gates + 1))
     for ray in range(n_rays):
+        _sum_up(phase_deg[ray], known, sums)
         for gate in range(n_gates):
             half = halves[ray, gate]
-            n, sx, sy, sxx, sxy = 0, 0.0, 0.0, 0.0, 0.0
-            for k in range(max(gate - half, 0), min(gate + half + 1, n_gates)):
-                value = phase_deg[ray, k]
-                if not np.isnan(value):
-                    x = float(k - gate)
-                    n += 1
-                    sx += x
-                    sy += value
-                    sxx += x * x
-                    sxy += x * value
+            a, b = max(gate - half, 0), min(gate + half + 1, n_gates)
+            n = known[0, b] - known[0, a]
+            if n < half + 1:
+                continue
+            k, kk = known[1, b] - known[1, a], known[2, b] - known[2, a]
+            sx = float(k - n * gate)
+            sxx = float(kk - 2 * gate * k + n * gate * gate)
+            sy = sums[0, b] - sums[0, a]
+            sxy = sums[1, b] - sums[1, a] - gate * sy
             spread = n * sxx - sx * sx
-            if n < half + 1 or spread <= 0:
+            if spread <= 0:
                 continue
             slope = (n * sxy - sx * sy) / spread
             fitted[ray, gate] = (sy - slope * sx) / n
             kdp[ray, gate] = slope / (2.0 * gate_m / 1000.0)
     return fitted, kdp
+
+
+@numba.njit(inline="always")
+def _sum_up(
+    phase_deg: NDArray[np.float32], known: NDArray[np.int64], sums: NDArray[np.float64]
+) -> None:
+    """Write the sums of a ray up to before each gate."""
+    for k in range(len(phase_deg)):
+        value = np.float64(phase_deg[k])
+        there = not np.isnan(value)
+        known[0, k + 1] = known[0, k] + there
+        known[1, k + 1] = known[1, k] + (k if there else 0)
+        known[2, k + 1] = known[2, k] + (k * k if there else 0)
+        sums[0, k + 1] = sums[0, k] + (value if there else 0.0)
+        sums[1, k + 1] = sums[1, k] + (k * value if there else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jinghu.radar.volume import Moment, Sweep, Volume
+from jinghu.radar.windows import nearest_rays
 
 DRY_DBZ = -32.0
 _LN10_BY_10 = 0.23025850929940458
 _SAME_ELEVATION_DEG = 0.3
 _MIN_GATE_M = 250.0
 _MIN_RAYS = 30
+_NEAR_DEG = 1.0  # between a ray and the one that gives its velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +254,31 @@ def _velocity_on(
     doppler: Sweep | None, azimuth_deg: NDArray[np.float32], range_m: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Nearest absolute velocity on the given rays and gates."""
-    out = np.full((len(azimuth_deg), len(range_m)), np.nan, np.float32)
     if doppler is None:
-        return out
+        return np.full((len(azimuth_deg), len(range_m)), np.nan, np.float32)
     moment = doppler.moments["VRADH"]
-    off = np.abs((doppler.azimuth_deg[None, :] - azimuth_deg[:, None] + 180.0) % 360.0 - 180.0)
-    ray = off.argmin(axis=1)
+    ray, off_deg = nearest_rays(doppler.azimuth_deg, azimuth_deg)
     gate = np.rint((range_m - moment.first_gate_m) / moment.gate_m).astype(np.int64)
-    inside = (gate >= 0) & (gate < moment.codes.shape[1])
-    out[:, inside] = np.abs(moment.values()[ray[:, None], gate[inside]])
-    out[off.min(axis=1) > 1.0] = np.nan
+    gate[(gate < 0) | (gate >= moment.codes.shape[1])] = -1
+    ray[off_deg > _NEAR_DEG] = -1
+    code = np.array([moment.first_valid, moment.offset, moment.scale], np.float32)
+    return np.asarray(_sizes_at(moment.codes, code, ray, gate))
+
+
+@numba.njit(cache=True, nogil=True)
+def _sizes_at(
+    codes: NDArray[np.uint8] | NDArray[np.uint16],
+    code: NDArray[np.float32],
+    ray: NDArray[np.int64],
+    gate: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Absolute values of codes at rays and gates; NaN where these are -1 or the code is no data."""
+    first_valid, offset, scale = code
+    out = np.full((len(ray), len(gate)), np.float32(np.nan))
+    for i in range(len(ray)):
+        if ray[i] < 0:
+            continue
+        for j in range(len(gate)):
+            if gate[j] >= 0 and codes[ray[i], gate[j]] >= first_valid:
+                out[i, j] = abs((np.float32(codes[ray[i], gate[j]]) - offset) / scale)
     return out

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from jinghu.grid.fields import Method
 from jinghu.radar.attenuation import ATTENUATION, Attenuation, attenuation, corrected
@@ -21,6 +20,7 @@ from jinghu.radar.relations import (
 )
 from jinghu.radar.texture import phase_texture
 from jinghu.radar.tuned_zr import TuningParams, tuned_rate
+from jinghu.radar.windows import window_sums
 from jinghu.radar.zr import ZRTable
 
 
@@ -213,12 +213,13 @@ def smoothed_zdr(sweep: PolarSweep, params: QpeParams) -> NDArray[np.float32]:
     zdr = sweep.dual.zdr_db
     with np.errstate(invalid="ignore"):
         good = np.isfinite(zdr) & (sweep.dbz > 10.0) & (sweep.dual.rhohv > 0.95)
-    size = (params.zdr_rays, 2 * max(1, round(params.zdr_window_m / sweep.gate_m / 2)) + 1)
-    share = uniform_filter(good.astype(np.float32), size, mode=("wrap", "nearest"))
-    total = uniform_filter(np.where(good, zdr, 0).astype(np.float32), size,
-                           mode=("wrap", "nearest"))  # fmt: skip
+    rays = params.zdr_rays // 2
+    gates = max(1, round(params.zdr_window_m / sweep.gate_m / 2))
+    count = window_sums(good.astype(np.float32), rays, gates, True)
+    total = window_sums(np.where(good, zdr, np.float32(0)), rays, gates, True)
+    half = np.float32((2 * rays + 1) * (2 * gates + 1) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(share >= 0.5, total / share, np.nan).astype(np.float32)
+        return np.where(count >= half, total / count, np.float32(np.nan))
 
 
 def _in_rain(sweep: PolarSweep, antenna_m: float, params: QpeParams) -> NDArray[np.bool_]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+
+from jinghu.radar.windows import window_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,7 @@ def tuned_rate(
     limit = np.log10(params.limit)
     values = np.zeros(plain.shape, np.float32)
     values[told] = np.clip(np.log10(rate[told] / plain[told]), -limit, limit)
-    size = (params.rays, 2 * max(1, round(params.range_m / gate_m / 2)) + 1)
-    count = np.maximum(_window_sum(told.astype(np.float32), size), 0)
-    shift = _window_sum(values, size) / (count + params.prior_gates)
+    half = params.rays // 2, max(1, round(params.range_m / gate_m / 2))
+    count = window_sums(told.astype(np.float32), *half, False)
+    shift = window_sums(values, *half, False) / (count + np.float32(params.prior_gates))
     return np.asarray(plain * 10.0**shift, np.float32)
-
-
-def _window_sum(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Sum over windows of rays, which close a circle, and gates."""
-    mean = uniform_filter(values, size, mode=("wrap", "constant"))
-    return np.asarray(mean * (size[0] * size[1]), np.float32)

@@ -21,6 +21,7 @@ from jinghu.nowcast.interpolate import Instant, rates_at
 from jinghu.nowcast.motion import estimate_motion
 from jinghu.radar.column_mosaic import column_mosaic
 from jinghu.radar.columns import ColumnParams, columns_on_grid
+from jinghu.radar.geometry import place
 from jinghu.radar.monitor import Correction
 from jinghu.radar.mosaic import NO_RADAR, MosaicParams, mosaic, source_flags
 from jinghu.radar.qpe import QpeParams
@@ -121,6 +122,8 @@ def scans_of_radars(
     of_columns = _column_params(settings)
     newest = {volume.site.code: volume for volume in sorted(volumes, key=lambda v: v.time)}
     around = [_around(volume, known) for volume in volumes]
+    for volume in volumes:  # here once: a projection is set up anew, slowly, in each thread
+        place(volume.site, spec)
 
     def products(
         volume: Volume, surroundings: Surroundings
