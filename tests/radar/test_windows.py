@@ -1,5 +1,7 @@
 """Sums over windows against scipy, and rays that are nearest against the plain definition."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,9 @@ from jinghu.radar.windows import nearest_rays, window_sums
 
 @pytest.mark.parametrize(("repeated", "beyond"), [(True, "nearest"), (False, "constant")])
 @pytest.mark.parametrize(("rays", "gates"), [(1, 3), (12, 40), (0, 1), (3, 0)])
-def test_sums_are_those_of_scipy(repeated: bool, beyond: str, rays: int, gates: int) -> None:
+def test_sums_are_those_of_scipy(
+    repeated: bool, beyond: Literal["nearest", "constant"], rays: int, gates: int
+) -> None:
     values = np.random.default_rng(5).normal(0.0, 3.0, (36, 50)).astype(np.float32)
     size = (2 * rays + 1, 2 * gates + 1)
     expected = uniform_filter(values.astype(np.float64), size, mode=("wrap", beyond))
