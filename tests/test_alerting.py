@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 from rich.console import Console
 
-from jinghu.alerting import known_cells, warn, warning_levels
+from jinghu.alerting import judge, known_cells, warn, warning_levels
 from jinghu.cli import main
 from jinghu.configs.settings import Settings, load
 from jinghu.desk import deciding, settle_waiting
@@ -99,7 +99,8 @@ class Office:
         self.log = StageLog(Console(quiet=True))
         levels = warning_levels(storm(self.settings, self.time, peak_mm), self.settings)
         now = self.time + timedelta(minutes=4)
-        return warn(levels, cycle_name(self.time), now, self.settings, self.log).summary
+        judged = judge(levels, None, self.settings, self.log)
+        return warn(levels, cycle_name(self.time), now, self.settings, self.log, judged).summary
 
 
 def query(settings: Settings, sql: str):

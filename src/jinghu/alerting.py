@@ -54,6 +54,17 @@ class WarningLevels:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What a cycle found of rivers, reservoirs and mountain torrents; None where it cannot tell."""
+
+    water: list[WaterFinding] | None = None
+    torrents: list[Matter] | None = None
+
+
+UNTOLD = Judged()
+
+
+@dataclass(frozen=True, slots=True)
 class WarningOutcome:
     """What the warnings of one cycle came to; ``likely`` those on probabilities, if any."""
 
@@ -140,13 +151,31 @@ def torrents_found(
     return evaluate_torrents(rules, flows, levels.amounts, known, units, spec)
 
 
+def judge(
+    levels: WarningLevels, flows: xr.Dataset | None, settings: Settings, log: StageLog
+) -> Judged:
+    """Judge rivers, reservoirs and mountain torrents by the rules of a cycle.
+
+    Parameters
+    ----------
+    levels
+        Of the cycle, with its rules.
+    flows
+        Hydrographs, as `hydro.zarr` holds them; None where there are none.
+    settings, log
+        Of the installation; where it is named what cannot be judged.
+    """
+    of = (levels, flows, units_of(settings), settings.grid.product(), log)
+    return Judged(water_findings(*of), torrents_found(*of))
+
+
 def warn(
     levels: WarningLevels,
     cycle: str,
     now: datetime,
     settings: Settings,
     log: StageLog,
-    flows: xr.Dataset | None = None,
+    judged: Judged = UNTOLD,
     *,
     second: bool = False,
 ) -> WarningOutcome:
@@ -162,8 +191,8 @@ def warn(
         Levels of a cycle, its name, and the clock.
     settings, log
         Of the installation; where degradations are named.
-    flows
-        Hydrographs of the cycle, as `hydro.zarr` holds them; None where there are none.
+    judged
+        What the cycle found beside the rain; what it cannot tell is held as it stands.
     second
         The second pass of a cycle, on the rain alone: rivers and reservoirs had their turn.
 
@@ -187,10 +216,10 @@ def warn(
             ensure_audience(engine, units, settings, now, log)
             office = office_of(settings, units, told_through)
             time = parse_cycle_name(cycle)
-            water = [] if second else water_findings(levels, flows, units, office.spec, log)
-            torrents = [] if second else torrents_found(levels, flows, units, office.spec, log)
             done = second_pass(cycle) if second else cycle
-            summary = process(engine, levels.evaluated, done, time, office, now, water, torrents)
+            summary = process(
+                engine, levels.evaluated, done, time, office, now, judged.water, judged.torrents
+            )
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(
                 engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now

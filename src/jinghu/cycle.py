@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 
-from jinghu.alerting import WarningOutcome, warn, warning_levels
+from jinghu.alerting import WarningOutcome, judge, warn, warning_levels
 from jinghu.analysis import Analysis, analyse, columns_at, dry_analysis, scans_of_radars, weighed
 from jinghu.answers import answers_so_far
 from jinghu.calibrate import (
@@ -164,6 +164,7 @@ def run_cycle(
         grid = product_grid(windows, rates, rainfall, settings)
         levels = warning_levels(grid, settings)
         levels = keep_likely(levels, store, inputs.time, settings, log)
+        judged = judge(levels, flows.dataset, settings, log)
     before_answers()
     with log.stage("publish"):
         products = Products(
@@ -198,7 +199,7 @@ def run_cycle(
             state[STATE] = memory_state(rivers.memory)
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
-        warned = warn(levels, cycle, inputs.now, settings, log, flows.dataset)
+        warned = warn(levels, cycle, inputs.now, settings, log, judged)
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
         with log.stage("ensemble"):
             fast = store.part(cycle, "fast")

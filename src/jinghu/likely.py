@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import xarray as xr
 
-from jinghu.alerting import WarningLevels, units_of, warn
+from jinghu.alerting import Judged, WarningLevels, units_of, warn
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import DataError, StoreError
 from jinghu.grid.store import Part, Store
@@ -79,4 +79,5 @@ def warn_of_likely(
         return {}
     likely = likely_of(levels.rules, full, settings)
     both = replace(levels, evaluated=higher(levels.evaluated, likely))
-    return warn(both, full.cycle, now, settings, log, second=True).summary
+    had_their_turn = Judged([], [])
+    return warn(both, full.cycle, now, settings, log, had_their_turn, second=True).summary
