@@ -116,5 +116,5 @@ def _people_of(post: _Post, spec: GridSpec) -> Iterator[Recipient]:
     lon, lat = spec.to_lonlat(post.xy[:, 0], post.xy[:, 1])
     places = zip(np.round(lon, 6).tolist(), np.round(lat, 6).tolist(), strict=True)
     for code, name, (x, y) in zip(post.codes, post.names, places, strict=True):
-        title = f"{post.role.zh}-{code}（模拟）"
+        title = f"模拟{code}"  # the role is named beside it wherever it is shown
         yield Recipient(f"SIM-{code}", title, post.role, code, name, x, y)
