@@ -38,17 +38,17 @@ _SEED = 7
 class Kernels:
     """Kernels that processes of their own are compiling; the compiler takes one core a process.
 
-    One process runs cycles of radars, one cycles of gauges and rivers with their ensembles, one
-    matches two fields: what a cycle of radars comes to late is by then compiled, and found in the
-    cache.
+    One process runs cycles of radars; the other matches two fields, then runs cycles of gauges and
+    rivers with their ensembles. What one comes to late the other has compiled by then, and it is
+    found in the cache; so are the rivers' kernels of a world that is made meanwhile.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         context = processes()
-        tasks = (partial(run_cycles, _RADARS), partial(run_cycles, ()), match_fields)
         self._processes = [
-            context.Process(target=task, name="compiling", daemon=True) for task in tasks
+            context.Process(target=task, name="compiling", daemon=True)
+            for task in (partial(run_cycles, _RADARS), _match_and_run)
         ]
         for process in self._processes:
             process.start()
@@ -85,6 +85,11 @@ def compiling(console: Console) -> Iterator[Kernels]:
         yield kernels
     finally:
         kernels.stop()
+
+
+def _match_and_run() -> None:
+    match_fields()
+    run_cycles(())
 
 
 def run_cycles(radars: Sequence[str]) -> None:
