@@ -17,7 +17,7 @@ from jinghu.drill_radars import Coming, volumes_of
 from jinghu.drill_script import DrillScript
 from jinghu.simulate import Frames, Network
 
-_NICE = 5  # what is made ahead is not due before the next step
+_NICE = 19  # what is made ahead fills what the cycles leave of the cores
 
 
 @dataclass(frozen=True, slots=True)
