@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.acknowledge import Links
-from jinghu.warnings.database import reading, record
+from jinghu.warnings.database import reading, record, taking
 from jinghu.warnings.levels import Level
 from jinghu.warnings.outbox import (
     Claim,
@@ -129,7 +129,7 @@ class _Run:
                 senders[channel.name] = _Sender(channel, send, asyncio.Semaphore(_CONCURRENT))
             while open_names := [n for n in senders if not self._shut(n)]:
                 wanted = Claim(open_names, begun, limit)
-                with self.engine.begin() as connection:
+                with taking(self.engine) as connection:
                     batch = claim(connection, wanted, self.links, self.clock())
                 if not batch:
                     break

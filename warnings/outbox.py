@@ -90,9 +90,8 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
             .where(*due, outbox.c.channel.in_(wanted.channels))
             .order_by(outbox.c.priority, outbox.c.outbox_id)
             .limit(wanted.limit)
+            .with_for_update(of=outbox, skip_locked=True)  # SQLite has one writer at a time anyway
         )
-        if connection.dialect.name == "postgresql":
-            query = query.with_for_update(of=outbox, skip_locked=True)
         found += [(int(r.priority), int(r.outbox_id)) for r in connection.execute(query)]
     keys = [key for _, key in sorted(found)[: wanted.limit]]
     if not keys:
@@ -200,10 +199,14 @@ def pass_on_waiting(connection: Connection, name: str, least: Level, now: dateti
 
     The ends of warnings go along: whoever waits for them is waiting for good news only.
     """
-    query = select(outbox.c.outbox_id).where(
-        _WAITING,
-        outbox.c.channel == name,
-        or_(outbox.c.level >= int(least), outbox.c.level == 0),
+    query = (
+        select(outbox.c.outbox_id)
+        .where(
+            _WAITING,
+            outbox.c.channel == name,
+            or_(outbox.c.level >= int(least), outbox.c.level == 0),
+        )
+        .with_for_update(skip_locked=True)  # what a worker takes this moment is the worker's
     )
     return len(pass_on(connection, list(connection.execute(query).scalars()), now))
 

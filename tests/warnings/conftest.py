@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import shapely
 import shapely.affinity
 import xarray as xr
 from sqlalchemy import insert
+from tests.postgres import Server, server
 from tests.warnings.town import RED, settle_in
 
 from jinghu.grid.spec import GridSpec
@@ -33,6 +35,7 @@ class World:
     spec, west, east, start, key = SPEC, WEST, EAST, START, KEY
 
     def __init__(self, url: str, channels: tuple[str, ...] = ("sms",), status: str = "Actual"):
+        self.url = url
         self.engine = open_database(url)
         county = np.where(np.arange(400) % 20 < 10, 0, 1).astype(np.int16)
         half = shapely.box(500_000, 3_300_000, 525_000, 3_350_000)
@@ -110,12 +113,71 @@ class World:
             return connection.execute(query).all()
 
 
+# What holds with SQLite holds with PostgreSQL: the files of tests that meet a database meet both.
+_BOTH = {
+    "acknowledge",
+    "approvals",
+    "audit",
+    "calls",
+    "database",
+    "dead_letters",
+    "delivery",
+    "escalation",
+    "fanout",
+    "holds",
+    "keys",
+    "ledger",
+    "lifecycle",
+    "outbox",
+    "purposes",
+    "reconcile",
+    "routes",
+    "same_message",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of `_BOTH` with PostgreSQL too; those that are quick, always."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds = ["sqlite"]
+    if metafunc.module.__name__.rpartition(".test_")[2] in _BOTH:
+        kinds.append("postgresql")
+    metafunc.parametrize("database_kind", kinds)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[Server]:
+    """A PostgreSQL server, with a migrated database that others are copies of."""
+    with server(tmp_path_factory.mktemp("postgres")) as started:
+        open_database(started.database("template0", "migrated")).dispose()
+        yield started
+
+
 @pytest.fixture
-def make_world(tmp_path) -> Iterator[Callable[..., World]]:
+def new_database(database_kind, request, tmp_path) -> Callable[[str], str]:
+    """Give the address of a database: the same for the same name, of the kind that is asked."""
+    if database_kind == "sqlite":
+        return lambda name: f"sqlite:///{tmp_path / name}"
+    started: Server = request.getfixturevalue("postgres")
+    return cache(lambda name: started.database("migrated"))
+
+
+@pytest.fixture
+def empty_database(database_kind, request, tmp_path) -> str:
+    """Give the address of a database without tables."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    started: Server = request.getfixturevalue("postgres")
+    return started.database()
+
+
+@pytest.fixture
+def make_world(new_database) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(channels=("sms",), status="Actual", name="warnings.db") -> World:
-        world = World(f"sqlite:///{tmp_path / name}", channels, status)
+        world = World(new_database(name), channels, status)
         made.append(world)
         return world
 
