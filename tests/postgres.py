@@ -63,25 +63,37 @@ def server(folder: Path) -> Iterator[Server]:
     if found is None:
         pytest.skip("needs postgresql")
     # The server refuses to be root; the user that Debian's package makes is there for it.
-    who = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    user = "postgres" if os.getuid() == 0 else None
     for path in (folder, *folder.parents):
         if path.stat().st_uid == os.getuid() and path != Path(folder.root):
             path.chmod(path.stat().st_mode | 0o055)
     data, secret = folder / "data", folder / "password"
     secret.write_text(PASSWORD)
     data.mkdir()
-    if who:
-        shutil.chown(data, "postgres", "postgres")
+    if user is not None:
+        shutil.chown(data, user, user)
     data.chmod(0o700)
-    make = [found / "initdb", "-D", data, "-U", "office", "--pwfile", secret, "-A", "scram-sha-256"]
+    make = [
+        str(found / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "office",
+        "--pwfile",
+        str(secret),
+        "-A",
+        "scram-sha-256",
+    ]
     make += ["-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=zh"]
-    subprocess.run([*make, "--no-sync"], check=True, capture_output=True, cwd=folder, **who)
+    subprocess.run(
+        [*make, "--no-sync"], check=True, capture_output=True, cwd=folder, user=user, group=user
+    )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = [part for option in (*_OPTIONS, f"port={port}") for part in ("-c", option)]
     with (folder / "log").open("wb") as log:
-        start = [found / "postgres", "-D", data, *options]
-        process = subprocess.Popen(start, stdout=log, stderr=log, cwd=folder, **who)
+        start = [str(found / "postgres"), "-D", str(data), *options]
+        process = subprocess.Popen(start, stdout=log, stderr=log, cwd=folder, user=user, group=user)
     try:
         _wait(found, port)
         yield Server(port)
@@ -91,7 +103,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 def _wait(found: Path, port: int) -> None:
-    command = [found / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    command = [str(found / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
     for _ in range(200):
         if subprocess.run(command, check=False).returncode == 0:
             return

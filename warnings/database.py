@@ -33,6 +33,8 @@ THROWAWAY = "?synchronous=off"  # at the end of a URL: what is committed may go 
 def open_database(url: str) -> Engine:
     """Open the database, creating and migrating it as needed.
 
+    Of PostgreSQL the database itself has to be there, and empty at first; its tables are made.
+
     SQLite keeps its rollback journal: its write-ahead log can corrupt a database that several
     processes use before SQLite 3.51.3, and Debian 12 ships 3.40. Every commit is flushed to disk,
     unless the URL ends with `THROWAWAY`: that of a drill, which the next drill clears.
@@ -47,14 +49,41 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = connect(url)
-        with engine.connect() as connection:
-            if is_postgres(parsed):
-                require_utf8(connection)
-            if not _is_current(connection):
-                _migrate(connection)
+        try:
+            _prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         raise StoreError(f"warnings database {_shown(url)}: {one_line(error)}") from None
     return engine
+
+
+def _prepare(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            require_utf8(connection)
+        if not _is_current(connection):
+            _migrate(connection)
+
+
+def is_made(url: str) -> bool:
+    """Whether there is a database with tables: one that is not is made by the first cycle.
+
+    Raises
+    ------
+    SQLAlchemyError
+        Where that cannot be told.
+    """
+    parsed = make_url(url)
+    if not is_postgres(parsed):
+        return bool(parsed.database) and Path(str(parsed.database)).is_file()
+    engine = connect(url)
+    try:
+        with reading(engine) as connection:
+            return inspect(connection).has_table("alembic_version")
+    finally:
+        engine.dispose()
 
 
 def _is_current(connection: Connection) -> bool:

@@ -13,11 +13,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+)
 
+from jinghu.warnings import postgres_driver
 from jinghu.warnings.tables import metadata
 
-_DRIVER = "postgresql+pg8000"
+_PG8000 = ("postgresql", "postgresql+pg8000")
 _WRITER_LOCK = 0x6A696E676875  # "jinghu": one a database, as the locks of applications are
 _CONNECT_S = 10.0
 _ANSWER_S = 120.0  # longer than the longest statement: what does not answer then is gone
@@ -28,6 +35,8 @@ _SESSION = (
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
 )
+# Classes of the server's answers that pg8000 does not tell apart.
+_KINDS: Mapping[str, type[DBAPIError]] = {"22": DataError, "23": IntegrityError}
 _UNHELD = """
     SELECT c.table_name, c.column_name FROM information_schema.columns c
     WHERE c.table_schema = current_schema()
@@ -51,24 +60,27 @@ def postgres_engine(url: URL) -> Engine:
     Raises
     ------
     ArgumentError
-        Where the address asks for a ``sslmode`` that there is not.
+        Where the driver is not installed, or there is no such ``sslmode``.
     """
-    if url.drivername == "postgresql":
-        url = url.set(drivername=_DRIVER)
     throwaway = url.query.get("synchronous") == "off"
     url = url.difference_update_query(["synchronous"])
     arguments: dict[str, object] = {}
-    if url.get_driver_name() == "psycopg":
+    if url.drivername == "postgresql+psycopg":
         arguments["connect_timeout"] = int(_CONNECT_S)
-    if url.drivername == _DRIVER:
+    ours = url.drivername in _PG8000
+    if ours:
         context = _tls(url.query)
         if context is not None:
             arguments["ssl_context"] = context
         url = url.difference_update_query(["sslmode", "sslrootcert"])
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
-    if url.drivername == _DRIVER:
-        # Rows are sent many at a time: one by one, each waits for the server's answer.
-        engine.dialect.use_insertmanyvalues_wo_returning = True
+        url = url.set(drivername=f"postgresql+{postgres_driver.NAME}")
+    try:
+        engine = create_engine(
+            url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments
+        )
+    except ModuleNotFoundError as error:
+        raise ArgumentError(f"no module {error.name}: pip install 'jinghu[postgres]'") from None
+    if ours:
         event.listen(engine, "do_connect", _reach)
     event.listen(engine, "connect", _Session(throwaway))
     event.listen(engine, "begin", _begin)
@@ -105,7 +117,12 @@ def _reach(dialect: Any, _record: object, _args: object, named: dict[str, Any]) 
         raise OperationalError(None, None, cause) from None
     found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     found.settimeout(_ANSWER_S)
-    return dialect.loaded_dbapi.Connection(sock=found, **named)
+    try:
+        with dialect.told():
+            return dialect.loaded_dbapi.Connection(sock=found, **named)
+    except BaseException:
+        found.close()
+        raise
 
 
 class _Session:
@@ -144,7 +161,7 @@ def _in_one_line(context: ExceptionContext) -> DBAPIError | None:
         return None
     code = str(answer.get("C", ""))
     error.args = (f"{answer['M']} ({code})",)
-    kind = IntegrityError if code.startswith("23") else type(made)
+    kind = _KINDS.get(code[:2], type(made))
     return kind(
         made.statement,
         None,

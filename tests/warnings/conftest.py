@@ -10,7 +10,7 @@ import shapely
 import shapely.affinity
 import xarray as xr
 from sqlalchemy import insert
-from tests.postgres import Server, server
+from tests.postgres import Server
 from tests.warnings.town import RED, settle_in
 
 from jinghu.grid.spec import GridSpec
@@ -114,44 +114,41 @@ class World:
 
 
 # What holds with SQLite holds with PostgreSQL: the files of tests that meet a database meet both.
-_BOTH = {
+_BOTH = {"database", "keys", "outbox", "reconcile"}
+_BOTH_SLOWLY = {
     "acknowledge",
     "approvals",
     "audit",
     "calls",
-    "database",
     "dead_letters",
     "delivery",
     "escalation",
     "fanout",
     "holds",
-    "keys",
+    "ladder",
     "ledger",
     "lifecycle",
-    "outbox",
+    "likely",
+    "phones",
     "purposes",
-    "reconcile",
     "routes",
     "same_message",
+    "torrents",
+    "water",
 }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of `_BOTH` with PostgreSQL too; those that are quick, always."""
+    """Run the tests of a database with PostgreSQL too."""
     if "database_kind" not in metafunc.fixturenames:
         return
-    kinds = ["sqlite"]
-    if metafunc.module.__name__.rpartition(".test_")[2] in _BOTH:
+    kinds: list[object] = ["sqlite"]
+    name = metafunc.module.__name__.rpartition(".test_")[2]
+    if name in _BOTH:
         kinds.append("postgresql")
+    elif name in _BOTH_SLOWLY:
+        kinds.append(pytest.param("postgresql", marks=pytest.mark.slow))
     metafunc.parametrize("database_kind", kinds)
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[Server]:
-    """A PostgreSQL server, with a migrated database that others are copies of."""
-    with server(tmp_path_factory.mktemp("postgres")) as started:
-        open_database(started.database("template0", "migrated")).dispose()
-        yield started
 
 
 @pytest.fixture
