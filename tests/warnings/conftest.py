@@ -114,7 +114,7 @@ class World:
 
 
 # What holds with SQLite holds with PostgreSQL: the files of tests that meet a database meet both.
-_BOTH = {"database", "keys", "outbox", "reconcile"}
+_BOTH = {"database", "digest", "keys", "outbox", "reconcile"}
 _BOTH_SLOWLY = {
     "acknowledge",
     "approvals",

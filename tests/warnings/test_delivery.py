@@ -88,9 +88,9 @@ class Sink:
         return web.Response(status=status)
 
 
-def run(world, *hooks, now=None, seconds=60.0):
+def run(world, *hooks, now=None, seconds=60.0, digest=None):
     now = now or world.time
-    return deliver(world.engine, hooks, world.links, lambda: now, seconds)
+    return deliver(world.engine, hooks, world.links, lambda: now, seconds, digest=digest)
 
 
 def test_several_cycles_to_a_faulty_receiver_and_back(world):
