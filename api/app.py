@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from jinghu.api import (
     problems,
+    routes_bulletin,
     routes_cells,
     routes_cycles,
     routes_decisions,
@@ -49,6 +50,7 @@ _PUBLIC = (  # unless api.require_key
     routes_reservoirs.router,
     routes_exports.router,
     routes_cells.router,
+    routes_bulletin.router,  # before those of warnings, which take its name for one
     routes_warnings.router,
     routes_map.router,
     routes_scores.router,

@@ -36,6 +36,11 @@ def reader(request: Request, context: ContextDep, now: NowDep) -> None:
         _key(request, context, now)
 
 
+def optional(request: Request, context: ContextDep, now: NowDep) -> ApiKey | None:
+    """The key of a request that may come without one; one that is shown has to be good."""
+    return _key(request, context, now) if "authorization" in request.headers else None
+
+
 def unit_within(key: ApiKey, unit: str | None) -> str:
     """The unit that is asked for, the key's own where none is; refuses those of others."""
     if unit is None:
@@ -71,6 +76,7 @@ def _key(request: Request, context: Context, now: NowDep) -> ApiKey:
     return key
 
 
+OptionalKey = Annotated[ApiKey | None, Depends(optional)]
 PeopleKey = Annotated[ApiKey, Depends(needs(Right.PEOPLE))]
 PhoneKey = Annotated[ApiKey, Depends(needs(Right.PHONE))]
 TasksKey = Annotated[ApiKey, Depends(needs(Right.TASKS))]

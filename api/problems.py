@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -122,6 +123,10 @@ async def _jinghu_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _database_error(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(
+        error, database_errors.DataError
+    ):  # a zero character, or a number of too many digits
+        return problem(422, "a text or a number that the warnings database cannot hold")
     _log.error("warnings database: %s", error)
     text = "the warnings database does not answer"
     return problem(503, text, headers={"Retry-After": "30"})

@@ -97,10 +97,20 @@ class RouteSettings(_Frozen):
 
 
 class QuietSettings(_Frozen):
-    """When blue warnings are held until morning; yellow and above never are. Beijing time."""
+    """When blue warnings are held until morning; orange and red never are. Beijing time."""
 
     begins: str = Field("22:00", pattern=_CLOCK)
     ends: str = Field("06:30", pattern=_CLOCK)
+    up_to: Literal["blue", "yellow"] = "blue"
+
+
+class DigestSettings(_Frozen):
+    """What waits for somebody at the same moment goes out as one message, up to a level."""
+
+    up_to: Literal["blue", "yellow"] = "yellow"
+    channels: tuple[str, ...] = Field(
+        (), description="names of sms, mail or webhooks; empty: all of them"
+    )
 
 
 class ChannelsSettings(_Frozen):

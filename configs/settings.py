@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from jinghu.configs.channels import ChannelsSettings, QuietSettings
+from jinghu.configs.channels import ChannelsSettings, DigestSettings, QuietSettings
 from jinghu.configs.variables import expanded
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.spec import GridSpec
@@ -297,6 +297,9 @@ class WarningSettings(ChannelsSettings):
         description="CSV of person, phone, email; numbers of the database go first",
     )
     quiet: QuietSettings | None = QuietSettings()
+    digest: DigestSettings | None = Field(
+        None, description="which messages to the same person become one; none where null"
+    )
     approvals: bool | None = Field(
         None,
         description="whether the steps that the tables name wait for a second person; where null,"

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import pytest
 from sqlalchemy import Connection
+from tests.postgres import Server, server
 
 from jinghu import cli
 from jinghu.configs.settings import CONFIGS, Settings
@@ -124,6 +125,14 @@ def _migrated_once(tmp_path_factory) -> Iterator[None]:
         patch.setattr(database, "_migrate", copied)
         yield
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[Server]:
+    """A PostgreSQL server, with a migrated database that others are copies of."""
+    with server(tmp_path_factory.mktemp("postgres")) as started:
+        database.open_database(started.database("template0", "migrated")).dispose()
+        yield started
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ _ANSWERED_FOR = (
 # Whoever answers has been told: what still waits to tell them the same is not handed over again.
 _HEARD = text("""
     UPDATE outbox SET status = 'DROPPED', leased_until = NULL
-    WHERE recipient_id = :recipient AND status IN ('PENDING', 'LEASED')
+    WHERE recipient_id = :recipient AND status IN ('PENDING', 'LEASED', 'MERGED')
       AND level > 0 AND level <= :up_to
       AND alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event)
 """)

@@ -15,15 +15,23 @@ _ASKED = 10_000  # parameters of a query: SQLite takes 32,766
 
 # A message of the same moment that nobody has taken yet takes in what comes to be known: it is
 # given the higher level, and no second one is written. What was taken once stays what it was.
-_WAITING = select(
-    outbox.c.outbox_id, outbox.c.recipient_id, outbox.c.channel, outbox.c.level, outbox.c.silence
-).where(
-    outbox.c.alert_id == bindparam("alert_id"),
-    outbox.c.recipient_id.in_(bindparam("recipients", expanding=True)),
-    outbox.c.kind == bindparam("kind"),
-    outbox.c.status == "PENDING",
-    outbox.c.attempts == 0,
-    outbox.c.created_at == bindparam("now"),
+_WAITING = (
+    select(
+        outbox.c.outbox_id,
+        outbox.c.recipient_id,
+        outbox.c.channel,
+        outbox.c.level,
+        outbox.c.silence,
+    )
+    .where(
+        outbox.c.alert_id == bindparam("alert_id"),
+        outbox.c.recipient_id.in_(bindparam("recipients", expanding=True)),
+        outbox.c.kind == bindparam("kind"),
+        outbox.c.status == "PENDING",
+        outbox.c.attempts == 0,
+        outbox.c.created_at == bindparam("now"),
+    )
+    .with_for_update()  # no worker takes one while it is written anew
 )
 _TAKE_IN = (
     update(outbox)

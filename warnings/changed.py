@@ -19,8 +19,11 @@ _CREATE = """
         level INTEGER NOT NULL,
         role VARCHAR(24) NOT NULL,
         unit_code VARCHAR(16) NOT NULL
-    )
+    ){kept}
 """
+# PostgreSQL never clears up by itself after rows that were deleted from a connection's own tables.
+_KEPT = {"sqlite": "", "postgresql": " ON COMMIT DELETE ROWS"}
+_CLEAR = {"sqlite": "DELETE FROM", "postgresql": "TRUNCATE"}
 # Everybody who stands in the area, and who was told of it and does not (level 0).
 _HERE = """
     INSERT INTO concerned (recipient_id, level, role, unit_code)
@@ -78,7 +81,7 @@ class Concerned:
             values = ", ".join(f"('{role.value}', {int(level)})" for role, level in sorted(pairs))
             first = f"(c.role, c.level) IN (VALUES {values})" if values else "false"
             only = "" if everybody else f"AND (t.recipient_id IS NOT NULL OR {first})"
-            self._run("DELETE FROM changed")
+            self._run(f"{_CLEAR[self.connection.dialect.name]} changed")
             self._run(_CHANGED.format(first=only), event_id=self.event_id, channel=channel)
         found = self._run(f"SELECT 1 FROM {name} LIMIT 1").first()
         return name if found is not None else None
@@ -94,9 +97,10 @@ def concerned(connection: Connection, event_id: str, alert_id: int) -> Concerned
         found = connection.execute(text(statement), values)
         return found.returns_rows and found.first() is not None
 
+    dialect = connection.dialect.name
     for name in _TABLES:
-        run(_CREATE.format(name=name))
-        run(f"DELETE FROM {name}")
+        run(_CREATE.format(name=name, kept=_KEPT[dialect]))
+        run(f"{_CLEAR[dialect]} {name}")
     new_event = not run(_FIRST_OF_EVENT, event_id=event_id)
     run(_HERE, alert_id=alert_id)
     if not new_event:

@@ -14,10 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from jinghu.grid.errors import StoreError
 from jinghu.grid.times import isoformat
+from jinghu.warnings.postgres import hold_text, is_postgres, postgres_engine, require_utf8
 from jinghu.warnings.tables import audit
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -25,12 +26,14 @@ _BUSY_MS = 30_000
 _CACHE_KIB = 32 * 1024  # in 2 MiB, the default, the indexes of 100,000 people push each other out
 _GENESIS = "0" * 64
 _APPEND = insert(audit)
-_LAST = select(audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-THROWAWAY = "?synchronous=off"  # at the end of an SQLite URL: nothing is lost with the machine
+_LAST = select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+THROWAWAY = "?synchronous=off"  # at the end of a URL: what is committed may go with the machine
 
 
 def open_database(url: str) -> Engine:
     """Open the database, creating and migrating it as needed.
+
+    Of PostgreSQL the database itself has to be there, and empty at first; its tables are made.
 
     SQLite keeps its rollback journal: its write-ahead log can corrupt a database that several
     processes use before SQLite 3.51.3, and Debian 12 ships 3.40. Every commit is flushed to disk,
@@ -46,12 +49,41 @@ def open_database(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
         engine = connect(url)
-        with engine.connect() as connection:
-            if not _is_current(connection):
-                _migrate(connection)
+        try:
+            _prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         raise StoreError(f"warnings database {_shown(url)}: {one_line(error)}") from None
     return engine
+
+
+def _prepare(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            require_utf8(connection)
+        if not _is_current(connection):
+            _migrate(connection)
+
+
+def is_made(url: str) -> bool:
+    """Whether there is a database with tables: one that is not is made by the first cycle.
+
+    Raises
+    ------
+    SQLAlchemyError
+        Where that cannot be told.
+    """
+    parsed = make_url(url)
+    if not is_postgres(parsed):
+        return bool(parsed.database) and Path(str(parsed.database)).is_file()
+    engine = connect(url)
+    try:
+        with reading(engine) as connection:
+            return inspect(connection).has_table("alembic_version")
+    finally:
+        engine.dispose()
 
 
 def _is_current(connection: Connection) -> bool:
@@ -80,6 +112,8 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
     if lite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
         raise CommandError("a migration leaves rows that refer to nothing")
+    if connection.dialect.name == "postgresql":
+        hold_text(connection)
     connection.commit()
     if lite and raw is not None:
         raw.cursor().execute("PRAGMA foreign_keys = ON")
@@ -104,8 +138,10 @@ def connect(url: str) -> Engine:
     Its errors name no parameters: those are names and notes of people, which belong in no log.
     """
     parsed = make_url(url)
+    if is_postgres(parsed):
+        return postgres_engine(parsed)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+        raise ArgumentError("it is neither SQLite nor PostgreSQL")
     throwaway = parsed.query.get("synchronous") == "off"
     url_of_file = parsed.difference_update_query(["synchronous"])
     engine = create_engine(url_of_file, hide_parameters=True)  # a file needs no ping
@@ -136,6 +172,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def taking(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that changes no rows but those that it has locked for itself.
+
+    It writes nothing to the audit. With PostgreSQL it waits for no writer; SQLite has one at a
+    time.
+    """
+    with engine.connect().execution_options(jinghu_taking=True) as connection, connection.begin():
+        yield connection
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the audit: who did what to what; the detail is JSON."""
@@ -162,10 +209,10 @@ def record_all(connection: Connection, at: datetime, entries: Sequence[Entry]) -
     """Append many entries to the audit chain, in their order."""
     if not entries:
         return
-    last = connection.execute(_LAST).scalar()
-    previous, stamp = last or _GENESIS, isoformat(at)
-    rows = []
-    for entry in entries:
+    last = connection.execute(_LAST).first()
+    seq, previous = (0, _GENESIS) if last is None else (int(last.seq), str(last.hash))
+    stamp, rows = isoformat(at), []
+    for number, entry in enumerate(entries, seq + 1):
         row = {
             "at": stamp,
             "actor": entry.actor,
@@ -174,7 +221,7 @@ def record_all(connection: Connection, at: datetime, entries: Sequence[Entry]) -
             "detail": json.dumps(entry.detail, ensure_ascii=False, sort_keys=True),
         }
         digest = _digest(previous, row)
-        rows.append(row | {"prev_hash": previous, "hash": digest})
+        rows.append(row | {"seq": number, "prev_hash": previous, "hash": digest})
         previous = digest
     connection.execute(_APPEND, rows)
 

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, func, select
 
 from jinghu.grid.errors import ConfigError, DeliveryError
 from jinghu.warnings.acknowledge import Links
-from jinghu.warnings.database import reading, record
+from jinghu.warnings.database import reading, record, taking
+from jinghu.warnings.digest import Digest
 from jinghu.warnings.levels import Level
 from jinghu.warnings.outbox import (
     Claim,
@@ -65,10 +66,11 @@ class Channel(Protocol):
 class DeliverySummary:
     """How many messages went which way in one run.
 
-    ``passed`` went on to the next channel of their route, ``dropped`` were out of date. ``faults``
-    is the last cause of failure of each channel that had one, ``down`` names those that were given
-    up for this run, ``gone`` those that are disabled; ``late`` tells that the time was over before
-    everything was tried.
+    What goes out in one digest counts as many times as it holds messages. ``passed`` went on to the
+    next channel of their route, ``dropped`` were out of date. ``faults`` is the last cause of
+    failure of each channel that had one, ``down`` names those that were given up for this run,
+    ``gone`` those that are disabled; ``late`` tells that the time was over before everything was
+    tried.
     """
 
     sent: int = 0
@@ -89,6 +91,7 @@ def deliver(
     clock: Callable[[], datetime],
     seconds: float = 60.0,
     now: datetime | None = None,
+    digest: Digest | None = None,
 ) -> DeliverySummary:
     """Hand over what is due, every message once; what failed is for the next run.
 
@@ -101,7 +104,7 @@ def deliver(
     """
     if not channels:
         return DeliverySummary()
-    run = _Run(engine, links, clock, now or clock(), time.monotonic() + seconds)
+    run = _Run(engine, links, clock, now or clock(), time.monotonic() + seconds, digest)
     return asyncio.run(run.all_of(channels))
 
 
@@ -114,6 +117,7 @@ class _Run:
     clock: Callable[[], datetime]
     now: datetime
     deadline: float
+    digest: Digest | None
     summary: DeliverySummary = field(default_factory=DeliverySummary)
     failures: dict[str, int] = field(default_factory=dict)
 
@@ -128,8 +132,8 @@ class _Run:
                 send = await stack.enter_async_context(channel.open(_CONCURRENT))
                 senders[channel.name] = _Sender(channel, send, asyncio.Semaphore(_CONCURRENT))
             while open_names := [n for n in senders if not self._shut(n)]:
-                wanted = Claim(open_names, begun, limit)
-                with self.engine.begin() as connection:
+                wanted = Claim(open_names, begun, limit, self.digest)
+                with taking(self.engine) as connection:
                     batch = claim(connection, wanted, self.links, self.clock())
                 if not batch:
                     break
@@ -165,7 +169,8 @@ class _Run:
                 elif name in self.summary.down:  # what is urgent does not wait for it
                     elsewhere += pass_on_waiting(connection, name, Level.ORANGE, now)
         self.summary.passed += elsewhere
-        stayed = [o.status for o in outcomes if o.outbox_id not in passed]
+        ways = [(o.status, key) for o in outcomes for key in (o.outbox_id, *o.members)]
+        stayed = [status for status, key in ways if key not in passed]
         self.summary.sent += stayed.count("SENT")
         self.summary.retry += stayed.count("PENDING")
         self.summary.dead += stayed.count("DEAD")
@@ -187,12 +192,12 @@ class _Run:
                 answer = await sender.send(message, now)
             except ConfigError as error:  # never sent, and visible among the dead
                 self.summary.faults[name] = str(error)
-                return Outcome(message.outbox_id, message.attempts, "DEAD", str(error), now)
+                return _outcome(message, "DEAD", str(error), now)
             except DeliveryError as error:
                 self._note(name, error)
                 return failed(message, error, self.clock())
         self.failures[name] = 0
-        return Outcome(message.outbox_id, message.attempts, "SENT", answer, now)
+        return _outcome(message, "SENT", answer, now)
 
     def _note(self, name: str, error: DeliveryError) -> None:
         """Count a failure of a channel; give it up where it is gone or fails too often."""
@@ -202,6 +207,10 @@ class _Run:
             self.summary.gone.setdefault(name, str(error))
         elif self.failures[name] >= _DOWN_AFTER and not self._shut(name):
             self.summary.down.append(name)
+
+
+def _outcome(message: Outgoing, status: str, detail: str, now: datetime) -> Outcome:
+    return Outcome(message.outbox_id, message.attempts, status, detail, now, message.members)
 
 
 @dataclass(slots=True)
@@ -228,6 +237,11 @@ class _Sender:
     channel: Channel
     send: Send
     turns: asyncio.Semaphore
+
+
+def waiting_of(counts: Mapping[str, int]) -> int:
+    """How many messages are not delivered yet."""
+    return sum(counts.get(status, 0) for status in ("PENDING", "LEASED", "MERGED"))
 
 
 def outbox_counts(engine: Engine) -> dict[str, int]:

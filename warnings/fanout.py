@@ -22,7 +22,7 @@ _TIER = (
     + " END"
 )
 
-_UNDELIVERED = "status IN ('PENDING', 'LEASED')"
+_UNDELIVERED = "status IN ('PENDING', 'LEASED', 'MERGED')"
 _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)"
 
 # What was not delivered yet and is out of date now is never sent late. Of a message that a worker
@@ -45,7 +45,8 @@ _OUTBOX = """
            CASE WHEN n.level = 0 THEN 0 ELSE 5 - n.level END,
            :identifier || '-' || n.recipient_id || '-' || :channel
                || CASE WHEN n.version = 0 THEN '' ELSE '-' || n.version END,
-           'PENDING', 0, :now, CASE WHEN n.level = 1 THEN :blue_due ELSE :now END
+           'PENDING', 0, :now,
+           CASE WHEN n.level BETWEEN 1 AND :quiet_up_to THEN :quiet_until ELSE :now END
     FROM (SELECT m.recipient_id, m.level, {version} AS version FROM {changed} m) n
     WHERE {heard}
 """
@@ -151,14 +152,15 @@ def fan_out(
     identifier, status = connection.execute(
         select(alert.c.identifier, alert.c.status).where(alert.c.alert_id == alert_id)
     ).one()
-    blue_due = quiet.due(Level.BLUE, now) if quiet is not None else now
+    quiet_until = quiet.due(Level.BLUE, now) if quiet is not None else now
     names = {
         "event_id": event_id,
         "alert_id": alert_id,
         "identifier": identifier,
         "status": status,
         "now": isoformat(now),
-        "blue_due": isoformat(blue_due),
+        "quiet_until": isoformat(quiet_until),
+        "quiet_up_to": int(quiet.up_to) if quiet is not None else 0,
     }
     purposes, firsts = channel_purposes(connection, channels), first_of_routes(connection, status)
     for channel in channels:

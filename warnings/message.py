@@ -168,6 +168,18 @@ def phone_text_en(status: str, hazard: Hazard, level: Level, silent: Silence | N
     return f"{mark}{title}: {instruction_en(level, hazard)}"
 
 
+def digest_title_zh(status: str, level: Level, number: int) -> str:
+    """Title of several messages as one in Chinese; the level is the highest of them."""
+    what = "预警解除" if level is Level.NONE else f"最高为{level.zh}"
+    return f"{_mark_zh(status)}预警信息汇总：{number}条，{what}"
+
+
+def digest_title_en(status: str, level: Level, number: int) -> str:
+    """Title of several messages as one in English."""
+    what = "warnings that ended" if level is Level.NONE else f"the highest {level.en}"
+    return f"{_mark_en(status)}{number} messages on warnings, {what}"
+
+
 def _mark_zh(status: str) -> str:
     return {"Actual": "", "Exercise": "【演练】", "Test": "【测试】"}[status]
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, insert, literal_column, or_,
 from jinghu.grid.errors import DeliveryError
 from jinghu.grid.times import isoformat
 from jinghu.warnings.acknowledge import Links
+from jinghu.warnings.digest import Digest, carried, gather, set_free
 from jinghu.warnings.levels import Level
 from jinghu.warnings.outgoing import ADDRESSEE, Outgoing, outgoing
 from jinghu.warnings.routes import pass_on
@@ -36,7 +37,7 @@ class Outcome:
     """How an attempt went: ``SENT``, ``PENDING`` (to be tried again) or ``DEAD``.
 
     ``attempts`` is the number that the message was claimed with: who lost the lease meanwhile
-    cannot write over what its new holder did.
+    cannot write over what its new holder did. ``members`` went out with it.
     """
 
     outbox_id: int
@@ -44,6 +45,7 @@ class Outcome:
     status: str
     detail: str
     due_at: datetime
+    members: tuple[int, ...] = ()
 
 
 class BusyError(DeliveryError):
@@ -66,11 +68,13 @@ class Claim:
     """Which messages a worker asks for: those of its channels that are due.
 
     ``due_by`` is when the run of the worker began: what failed after that waits for the next run.
+    ``digest``: what of small urgency goes out together; nothing where None.
     """
 
     channels: Sequence[str]
     due_by: datetime
     limit: int
+    digest: Digest | None = None
 
 
 def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) -> list[Outgoing]:
@@ -82,6 +86,7 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
     fresh = and_(outbox.c.attempts == 0, due_at <= isoformat(max(now, wanted.due_by)))
     waiting = (_WAITING, or_(due_at <= isoformat(wanted.due_by), fresh))
     abandoned = (_HELD, outbox.c.leased_until < isoformat(wanted.due_by))
+    set_free(connection)
     found: list[tuple[int, int]] = []
     for due, by in ((waiting, _IN_ORDER), (abandoned, "")):
         query = (
@@ -90,13 +95,16 @@ def claim(connection: Connection, wanted: Claim, links: Links, now: datetime) ->
             .where(*due, outbox.c.channel.in_(wanted.channels))
             .order_by(outbox.c.priority, outbox.c.outbox_id)
             .limit(wanted.limit)
+            .with_for_update(of=outbox, skip_locked=True)  # SQLite has one writer at a time anyway
         )
-        if connection.dialect.name == "postgresql":
-            query = query.with_for_update(of=outbox, skip_locked=True)
         found += [(int(r.priority), int(r.outbox_id)) for r in connection.execute(query)]
     keys = [key for _, key in sorted(found)[: wanted.limit]]
     if not keys:
         return []
+    if wanted.digest is not None:
+        merged, leads = gather(connection, keys, wanted.digest, now)
+        keys = sorted(leads.union(keys) - merged)
+    connection.execute(update(outbox).where(carried(keys)).values(attempts=outbox.c.attempts + 1))
     connection.execute(
         update(outbox)
         .where(outbox.c.outbox_id.in_(keys))
@@ -118,7 +126,7 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
     """
     if not outcomes:
         return []
-    sent = [o.outbox_id for o in outcomes if o.status == "SENT"]
+    sent = [key for o in outcomes if o.status == "SENT" for key in (o.outbox_id, *o.members)]
     others = [o for o in outcomes if o.status != "SENT"]
     if sent:
         connection.execute(
@@ -136,16 +144,28 @@ def settle(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         insert(attempt),
         [
             {
-                "outbox_id": o.outbox_id,
+                "outbox_id": key,
                 "at": isoformat(now),
                 "outcome": o.status,
-                "detail": o.detail[:500],
+                "detail": f"{o.detail[:450]}{f' (with {o.outbox_id})' if key in o.members else ''}",
             }
             for o in outcomes
+            for key in (o.outbox_id, *o.members)
         ],
     )
-    tired = [o.outbox_id for o in mine if o.status == "DEAD" or o.attempts >= PASS_ON_AFTER]
-    return pass_on(connection, tired, now)
+    _bury(connection, [key for o in mine if o.status == "DEAD" for key in o.members])
+    tired = [o for o in mine if o.status == "DEAD" or o.attempts >= PASS_ON_AFTER]
+    return pass_on(connection, [key for o in tired for key in (o.outbox_id, *o.members)], now)
+
+
+def _bury(connection: Connection, members: Sequence[int]) -> None:
+    """Give up what went out with a message that is given up, but for what was dropped meanwhile."""
+    if members:
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.outbox_id.in_(members), outbox.c.status == "MERGED")
+            .values(status="DEAD")
+        )
 
 
 def release(connection: Connection, messages: Sequence[Outgoing]) -> None:
@@ -157,6 +177,15 @@ def release(connection: Connection, messages: Sequence[Outgoing]) -> None:
             .values(status="PENDING", leased_until=None, attempts=outbox.c.attempts - 1),
             [{"key": m.outbox_id, "held": m.attempts} for m in messages],
         )
+        connection.execute(
+            update(outbox)
+            .where(carried(m.outbox_id for m in messages if m.members))
+            .values(attempts=outbox.c.attempts - 1)
+        )
+        untouched = [m.outbox_id for m in messages if m.members and m.attempts == 1]
+        connection.execute(
+            update(outbox).where(carried(untouched)).values(status="PENDING", digest_id=None)
+        )
 
 
 def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
@@ -166,11 +195,11 @@ def failed(message: Outgoing, error: DeliveryError, now: datetime) -> Outcome:
     """
     key, attempts = message.outbox_id, message.attempts
     if not isinstance(error, GoneError) and (not error.retryable or attempts >= MAX_ATTEMPTS):
-        return Outcome(key, attempts, "DEAD", str(error), now)
+        return Outcome(key, attempts, "DEAD", str(error), now, message.members)
     wait = timedelta(seconds=_BACKOFF[min(attempts, len(_BACKOFF)) - 1])
     if isinstance(error, BusyError):
         wait = max(wait, error.wait)
-    return Outcome(key, attempts, "PENDING", str(error), now + wait)
+    return Outcome(key, attempts, "PENDING", str(error), now + wait, message.members)
 
 
 def no_longer_held(connection: Connection, messages: Sequence[Outgoing]) -> set[int]:
@@ -181,7 +210,18 @@ def no_longer_held(connection: Connection, messages: Sequence[Outgoing]) -> set[
     )
     rows = connection.execute(query)
     still = {int(r.outbox_id) for r in rows if held[r.outbox_id] == r.attempts}
-    return held.keys() - still
+    return held.keys() - (still - _changed(connection, messages))
+
+
+def _changed(connection: Connection, messages: Sequence[Outgoing]) -> set[int]:
+    """Which carry something that has been dropped meanwhile."""
+    full = {m.outbox_id: set(m.members) for m in messages if m.members}
+    if not full:
+        return set()
+    query = select(outbox.c.digest_id, outbox.c.outbox_id).where(carried(full))
+    for lead, key in connection.execute(query):
+        full[lead].discard(key)
+    return {lead for lead, missing in full.items() if missing}
 
 
 def drop_expired(connection: Connection, now: datetime) -> int:
@@ -192,7 +232,16 @@ def drop_expired(connection: Connection, now: datetime) -> int:
         .where(_WAITING, outbox.c.level > int(Level.NONE), outbox.c.alert_id.in_(over))
         .values(status="DROPPED")
     )
-    return int(dropped.rowcount)
+    merged = connection.execute(
+        update(outbox)
+        .where(
+            outbox.c.status == "MERGED",
+            outbox.c.level > int(Level.NONE),
+            outbox.c.alert_id.in_(over),
+        )
+        .values(status="DROPPED")
+    )
+    return int(dropped.rowcount) + int(merged.rowcount)
 
 
 def pass_on_waiting(connection: Connection, name: str, least: Level, now: datetime) -> int:
@@ -200,10 +249,14 @@ def pass_on_waiting(connection: Connection, name: str, least: Level, now: dateti
 
     The ends of warnings go along: whoever waits for them is waiting for good news only.
     """
-    query = select(outbox.c.outbox_id).where(
-        _WAITING,
-        outbox.c.channel == name,
-        or_(outbox.c.level >= int(least), outbox.c.level == 0),
+    query = (
+        select(outbox.c.outbox_id)
+        .where(
+            or_(_WAITING, outbox.c.status == "MERGED"),
+            outbox.c.channel == name,
+            or_(outbox.c.level >= int(least), outbox.c.level == 0),
+        )
+        .with_for_update(skip_locked=True)  # what a worker takes this moment is the worker's
     )
     return len(pass_on(connection, list(connection.execute(query).scalars()), now))
 

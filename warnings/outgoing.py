@@ -1,14 +1,21 @@
 """One message to one person through one channel, with all that any channel needs to word it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 from sqlalchemy import Connection, Row, String, bindparam, cast, func, select
 
 from jinghu.grid.times import parse_time
 from jinghu.warnings.acknowledge import Links
+from jinghu.warnings.digest import digest_id
 from jinghu.warnings.levels import Hazard, Level, Role
-from jinghu.warnings.message import phone_text_en, phone_text_zh
+from jinghu.warnings.message import (
+    digest_title_en,
+    digest_title_zh,
+    phone_text_en,
+    phone_text_zh,
+)
 from jinghu.warnings.silence import from_json
 from jinghu.warnings.tables import alert, event, outbox, recipient
 
@@ -31,7 +38,7 @@ ADDRESSEE = func.coalesce(
     .where(recipient.c.recipient_id == outbox.c.recipient_id)
     .scalar_subquery(),
 )
-_DETAILS = (  # the CAP text of an alert is large and no channel's matter
+_EVERYTHING = (  # the CAP text of an alert is large and no channel's matter
     select(
         outbox,
         alert.c.event_id,
@@ -46,14 +53,22 @@ _DETAILS = (  # the CAP text of an alert is large and no channel's matter
     .join(alert, alert.c.alert_id == outbox.c.alert_id)
     .join(event, event.c.event_id == alert.c.event_id)
     .join(recipient, recipient.c.recipient_id == outbox.c.recipient_id)
-    .where(outbox.c.outbox_id.in_(bindparam("keys", expanding=True)))
-    .order_by(outbox.c.priority, outbox.c.outbox_id)
 )
+_DETAILS = _EVERYTHING.where(outbox.c.outbox_id.in_(bindparam("keys", expanding=True))).order_by(
+    outbox.c.priority, outbox.c.outbox_id
+)
+_MERGED = _EVERYTHING.where(
+    outbox.c.digest_id.in_(bindparam("keys", expanding=True)), outbox.c.status == "MERGED"
+).order_by(outbox.c.level.desc(), outbox.c.outbox_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is said to whom; times are UTC text, ``text_zh`` and ``text_en`` without the link."""
+    """What is said to whom; times are UTC text, ``text_zh`` and ``text_en`` without the link.
+
+    ``items`` are the messages of a digest, the most urgent first; what the digest says of itself is
+    said of the first. Their links stand in its text, but for the last one's, which is its own.
+    """
 
     kind: str
     alert: str
@@ -74,6 +89,7 @@ class Content:
     text_zh: str
     text_en: str
     answer_url: str
+    items: tuple["Content", ...] = ()
 
     def public(self) -> dict[str, object]:
         """What may be heard by anybody: no names, and no link by which others could answer."""
@@ -97,13 +113,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to one recipient through one channel; ``attempts`` counts the one that begins."""
+    """One message to one recipient through one channel; ``attempts`` counts the one that begins.
+
+    ``members`` are the messages that go out with it.
+    """
 
     outbox_id: int
     channel: str
     message_id: str
     attempts: int
     content: Content
+    members: tuple[int, ...] = ()
 
     @property
     def status(self) -> str:
@@ -114,7 +134,7 @@ class Outgoing:
     def body(self) -> bytes:
         """All of it as JSON, the same in every attempt."""
         c = self.content
-        body = {
+        body: dict[str, object] = {
             "type": c.kind,
             "id": self.message_id,
             "alert": c.alert,
@@ -139,21 +159,60 @@ class Outgoing:
             "text_en": f"{c.text_en} Answer: {c.answer_url}",
             "answer_url": c.answer_url,
         }
+        if c.items:
+            body["items"] = [one.public() | {"answer_url": one.answer_url} for one in c.items]
         return orjson.dumps(body)
 
 
 def outgoing(connection: Connection, keys: list[int], links: Links) -> list[Outgoing]:
     """Word the messages of the outbox with these keys, which were taken; the most urgent first."""
     rows = connection.execute(_DETAILS, {"keys": keys}).all()
-    return [_outgoing(row, links) for row in rows]
+    merged: dict[int, list[Row[tuple[object, ...]]]] = {}
+    for row in connection.execute(_MERGED, {"keys": keys}):
+        merged.setdefault(row.digest_id, []).append(row)
+    return [_outgoing(row, merged.get(row.outbox_id, ()), links) for row in rows]
 
 
-def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
+def _outgoing(
+    row: Row[tuple[object, ...]], merged: Sequence[Row[tuple[object, ...]]], links: Links
+) -> Outgoing:
+    content = _content(row, row.addressee, links)
+    if not merged:
+        return Outgoing(row.outbox_id, row.channel, row.message_id, row.attempts, content)
+    items = (*(_content(one, row.addressee, links) for one in merged), content)
+    return Outgoing(
+        row.outbox_id,
+        row.channel,
+        digest_id([one.message_id for one in merged], row.message_id),
+        row.attempts,
+        _together(items),
+        tuple(one.outbox_id for one in merged),
+    )
+
+
+def _together(items: tuple[Content, ...]) -> Content:
+    first, last = items[0], items[-1]
+    zh = [f"（{k}）{one.text_zh}" for k, one in enumerate(items, 1)]
+    en = [f"({k}) {one.text_en}" for k, one in enumerate(items, 1)]
+    links = [one.answer_url for one in items[:-1]] + [""]
+    return replace(
+        first,
+        kind="warning.digest",
+        headline_zh=digest_title_zh(first.status, first.level, len(items)),
+        headline_en=digest_title_en(first.status, first.level, len(items)),
+        text_zh="".join(f"{t} 回执 {u} " if u else t for t, u in zip(zh, links, strict=True)),
+        text_en=" ".join(f"{t} Answer: {u}" if u else t for t, u in zip(en, links, strict=True)),
+        answer_url=last.answer_url,
+        items=items,
+    )
+
+
+def _content(row: Row[tuple[object, ...]], addressee: str, links: Links) -> Content:
     silence = from_json(row.silence) if row.silence is not None else None
-    role, unit_code, cell_id, unit_name, name = row.addressee.split(_MARK, 4)
+    role, unit_code, cell_id, unit_name, name = addressee.split(_MARK, 4)
     hazard, level, status = Hazard(row.hazard), Level(row.level), row.message_status
     issued = "warning.issued" if level else "warning.ended"
-    content = Content(
+    return Content(
         kind=issued if silence is None else "task.escalated",
         alert=row.identifier,
         event=row.event_id,
@@ -174,4 +233,3 @@ def _outgoing(row: Row[tuple[object, ...]], links: Links) -> Outgoing:
         text_en=phone_text_en(status, hazard, level, silence),
         answer_url=links.url(row.event_id, row.recipient_id, parse_time(row.created_at)),
     )
-    return Outgoing(row.outbox_id, row.channel, row.message_id, row.attempts, content)

@@ -1,4 +1,7 @@
-"""Quiet hours: blue warnings that come at night are held until morning; nothing else is."""
+"""Quiet hours: blue warnings that come at night, or yellow ones too, are held until morning.
+
+Orange and red never are, and neither are ends of warnings.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -9,7 +12,9 @@ from jinghu.warnings.levels import Level
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """From when until when, by the clock on the wall; the end may lie on the next day.
+    """From when until when, by the clock on the wall, and for which levels.
+
+    The end may lie on the next day.
 
     >>> from datetime import UTC
     >>> night = Quiet(time(22), time(6, 30))
@@ -21,10 +26,16 @@ class Quiet:
 
     begins: time
     ends: time
+    up_to: Level = Level.BLUE
+
+    def __post_init__(self) -> None:
+        """Refuse to hold what is urgent; ValueError."""
+        if not Level.BLUE <= self.up_to <= Level.YELLOW:
+            raise ValueError("quiet hours are for blue and yellow alone")
 
     def due(self, level: Level, now: datetime) -> datetime:
         """When a message of a level may go out: now, or in the morning."""
-        if level is not Level.BLUE or not self._holds(now):
+        if not Level.BLUE <= level <= self.up_to or not self._holds(now):
             return now
         local = now.astimezone(BEIJING)
         morning = datetime.combine(local.date(), self.ends, BEIJING)

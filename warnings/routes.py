@@ -127,7 +127,7 @@ _TOLD = f"""
 _HAS_NEXT = text(f"SELECT o.outbox_id {_NEXT} LIMIT 1")
 _CLOSE = text(
     "UPDATE outbox SET status = 'PASSED', leased_until = NULL"
-    " WHERE outbox_id = :outbox_id AND status IN ('PENDING', 'LEASED', 'DEAD')"
+    " WHERE outbox_id = :outbox_id AND status IN ('PENDING', 'LEASED', 'DEAD', 'MERGED')"
 )
 
 

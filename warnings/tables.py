@@ -29,7 +29,6 @@ metadata = MetaData(
 
 # An event, its messages and its people belong to one status (Actual, Exercise, Test): a drill that
 # is still open when the real storm comes must not swallow its warnings.
-#
 # Times are ISO 8601 UTC text (2019-08-09T16:30:00Z): they sort, and read the same everywhere.
 
 recipient = Table(
@@ -220,11 +219,11 @@ route = Table(
     Index("ix_route_channel", "status", "channel", "role", "level"),
 )
 
-# The two composite keys tie the status of the message to its alert and the purpose to its channel;
-# so the check holds whoever writes, and neither the alert nor the channel can be changed under it.
+# The two composite keys tie the status of the message to its alert, the purpose to its channel; the
+# check holds whoever writes, and neither the alert nor the channel can be changed under it.
 # A message is the same in every attempt: because of whom it calls on somebody is written down with
 # it (`silence`), and what the roster says of its recipient when it is first taken (`addressee`,
-# until it is sent).
+# until it is sent). What goes out with another message (`digest_id`) is MERGED meanwhile.
 outbox = Table(
     "outbox",
     metadata,
@@ -246,6 +245,7 @@ outbox = Table(
     Column("leased_until", String(20)),
     Column("silence", Text),
     Column("addressee", Text),
+    Column("digest_id", Integer),
     UniqueConstraint("alert_id", "recipient_id", "channel", "version"),
     ForeignKeyConstraint(["alert_id", "message_status"], ["alert.alert_id", "alert.status"]),
     ForeignKeyConstraint(["channel", "purpose"], ["channel.name", "channel.purpose"]),
@@ -263,6 +263,12 @@ outbox = Table(
         postgresql_where=text("status = 'PENDING'"),
     ),
     Index("ix_outbox_status", "status", "channel"),
+    Index(
+        "ix_outbox_digest",
+        "digest_id",
+        sqlite_where=text("digest_id IS NOT NULL"),
+        postgresql_where=text("digest_id IS NOT NULL"),
+    ),
     Index("ix_outbox_recipient", "recipient_id", "alert_id"),
 )
 
@@ -343,7 +349,7 @@ feedback = Table(
     Column("photo", String(80)),
 )
 
-# Telephone calls to those who were silent, as the one who called wrote them down.
+# Telephone calls to those who were silent.
 phone_call = Table(
     "phone_call",
     metadata,

@@ -9,7 +9,7 @@ import xarray as xr
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.auditing import anchor_cycle
-from jinghu.channels import channels_of, quiet_of, routes_of
+from jinghu.channels import channels_of, digest_of, quiet_of, routes_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
@@ -20,7 +20,13 @@ from jinghu.second_persons import approvals_of_tables
 from jinghu.stages import StageLog
 from jinghu.warnings.acknowledge import Links, answer_key_path, load_answer_key
 from jinghu.warnings.database import one_line, open_database, reading
-from jinghu.warnings.delivery import Channel, DeliverySummary, deliver, outbox_counts
+from jinghu.warnings.delivery import (
+    Channel,
+    DeliverySummary,
+    deliver,
+    outbox_counts,
+    waiting_of,
+)
 from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.ledger import process, second_pass
 from jinghu.warnings.levels import Level
@@ -222,7 +228,12 @@ def warn(
             )
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver(
-                engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now
+                engine,
+                channels,
+                links_of(settings),
+                lambda: datetime.now(UTC),
+                now=now,
+                digest=digest_of(settings),
             )
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
@@ -255,7 +266,7 @@ def _report(
         "delivered": delivered.sent,
         "retrying": delivered.retry,
         "dead": delivered.dead,
-        "waiting": counts.get("PENDING", 0) + counts.get("LEASED", 0),
+        "waiting": waiting_of(counts),
     }
 
 

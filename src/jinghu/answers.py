@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.alerting import links_of
-from jinghu.channels import channels_of
+from jinghu.channels import channels_of, digest_of
 from jinghu.configs.settings import Settings
 from jinghu.desk import settle_waiting
 from jinghu.grid.errors import StoreError
@@ -53,7 +53,12 @@ def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
             settle_waiting(engine, settings, now)
             followed = escalate(engine, within, now)
             delivered = deliver(
-                engine, channels, links_of(settings), lambda: datetime.now(UTC), now=now
+                engine,
+                channels,
+                links_of(settings),
+                lambda: datetime.now(UTC),
+                now=now,
+                digest=digest_of(settings),
             )
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, settings.warnings.status, now)

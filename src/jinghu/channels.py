@@ -8,6 +8,7 @@ from jinghu.contacts import contacts_of
 from jinghu.grid.errors import ConfigError
 from jinghu.warnings.chat import ChatRobot, Vendor
 from jinghu.warnings.delivery import Channel
+from jinghu.warnings.digest import Digest
 from jinghu.warnings.levels import Level, Role
 from jinghu.warnings.mail import Encryption, MailServer
 from jinghu.warnings.mqtt import MqttBroker
@@ -111,4 +112,28 @@ def quiet_of(settings: Settings) -> Quiet | None:
     quiet = settings.warnings.quiet
     if quiet is None:
         return None
-    return Quiet(time.fromisoformat(quiet.begins), time.fromisoformat(quiet.ends))
+    return Quiet(
+        time.fromisoformat(quiet.begins),
+        time.fromisoformat(quiet.ends),
+        Level[quiet.up_to.upper()],
+    )
+
+
+def digest_of(settings: Settings) -> Digest | None:
+    """Return which messages go out as one, None where each goes out by itself.
+
+    Raises
+    ------
+    ConfigError
+        Where a channel is named that is not there, or is not to persons.
+    """
+    warnings = settings.warnings
+    if warnings.digest is None:
+        return None
+    personal = {c.name for c in (*warnings.sms, *warnings.mail, *warnings.webhooks)}
+    if unknown := set(warnings.digest.channels) - personal:
+        names = ", ".join(sorted(unknown))
+        raise ConfigError(f"warnings.digest: {names}: there is no such sms, mail or webhook")
+    return Digest(
+        Level[warnings.digest.up_to.upper()], frozenset(warnings.digest.channels or personal)
+    )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jinghu.cli_audit import audit_app
+from jinghu.cli_bulletin import bulletin
 from jinghu.cli_drill import drill_app
 from jinghu.cli_export import export
 from jinghu.cli_hold import hold_app
@@ -45,6 +46,7 @@ app.add_typer(proposals_app, name="proposals")
 app.add_typer(outbox_app, name="outbox")
 app.command()(nowcast)
 app.command()(composite)
+app.command()(bulletin)
 app.command()(deliver)
 app.command()(export)
 app.command()(review)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from jinghu.alerting import links_of, office_with, units_of
 from jinghu.api.deps import utc_now
 from jinghu.api.desk import Desk
-from jinghu.channels import channels_of
+from jinghu.channels import channels_of, digest_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.people import people_database
@@ -55,7 +55,14 @@ def hand_over(settings: Settings, now: datetime) -> None:
         Where the database cannot be read or written.
     """
     with people_database(settings) as engine:
-        deliver(engine, channels_of(settings), links_of(settings), utc_now, now=now)
+        deliver(
+            engine,
+            channels_of(settings),
+            links_of(settings),
+            utc_now,
+            now=now,
+            digest=digest_of(settings),
+        )
 
 
 def settle_waiting(engine: Engine, settings: Settings, now: datetime) -> list[str]:

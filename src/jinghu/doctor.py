@@ -20,7 +20,7 @@ from jinghu.people import phone_keys_of
 from jinghu.radar.sites import load_sites
 from jinghu.second_persons import approvers
 from jinghu.warnings.audit import read_anchors, verify
-from jinghu.warnings.database import connect, reading
+from jinghu.warnings.database import connect, is_made, one_line, reading
 from jinghu.warnings.rules import load_rules
 from jinghu.warnings.torrent_rules import load_torrent_rules
 from jinghu.warnings.water_rules import load_water_rules
@@ -114,18 +114,21 @@ def _store(root: Path) -> str:
 
 def _database(settings: Settings) -> str:
     url = settings.warnings.database
-    parsed = make_url(url)
-    shown = parsed.render_as_string()
-    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        return f"{shown}: made by the first cycle"
-    engine = connect(url)
     try:
-        with reading(engine) as connection:
-            found = verify(connection, read_anchors(anchors_of(settings)))
+        shown = make_url(url).render_as_string()
     except SQLAlchemyError as error:
-        raise OSError(f"{shown}: {str(error).splitlines()[0]}") from None
-    finally:
-        engine.dispose()
+        raise OSError(one_line(error)) from None
+    try:
+        if not is_made(url):
+            return f"{shown}: made by the first cycle"
+        engine = connect(url)
+        try:
+            with reading(engine) as connection:
+                found = verify(connection, read_anchors(anchors_of(settings)))
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        raise OSError(f"{shown}: {one_line(error)}") from None
     if found.broken is not None:
         entry = f"entry {found.broken.seq} {found.broken.cause}"
         raise OSError(f"{shown}: the audit chain is broken: {entry}")

@@ -11,13 +11,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.alerting import links_of
-from jinghu.channels import channels_of
+from jinghu.channels import channels_of, digest_of
 from jinghu.configs.settings import Settings
 from jinghu.desk import settle_waiting
 from jinghu.grid.errors import StoreError
 from jinghu.warnings import dead_letters as letters
 from jinghu.warnings.database import one_line, open_database, reading
-from jinghu.warnings.delivery import deliver, outbox_counts
+from jinghu.warnings.delivery import deliver, outbox_counts, waiting_of
 from jinghu.warnings.outbox import disabled_channels
 from jinghu.warnings.review import review
 
@@ -43,7 +43,7 @@ def dead_letters(settings: Settings) -> dict[str, Any]:
             return {
                 "dead": [asdict(letter) for letter in letters.list_dead(connection)],
                 "disabled": disabled_channels(connection),
-                "waiting": counts.get("PENDING", 0) + counts.get("LEASED", 0),
+                "waiting": waiting_of(counts),
             }
 
 
@@ -71,11 +71,12 @@ def deliver_due(settings: Settings, watch: bool) -> Iterator[dict[str, Any]]:
 
     What has waited in vain for a second person is issued first.
     """
-    channels, links = channels_of(settings), links_of(settings)
+    channels, links, digest = channels_of(settings), links_of(settings), digest_of(settings)
     with _opened(settings) as engine:
         while True:
             settle_waiting(engine, settings, datetime.now(UTC))
-            yield asdict(deliver(engine, channels, links, lambda: datetime.now(UTC)))
+            found = deliver(engine, channels, links, lambda: datetime.now(UTC), digest=digest)
+            yield asdict(found)
             if not watch:
                 return
             time.sleep(_LOOK_EVERY_S)

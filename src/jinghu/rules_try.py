@@ -36,7 +36,7 @@ from jinghu.grid.yaml_text import load_yaml
 from jinghu.likely import keep_likely, likely_of
 from jinghu.stages import StageLog
 from jinghu.warnings.cell_levels import higher
-from jinghu.warnings.database import THROWAWAY, connect, one_line, open_database, reading
+from jinghu.warnings.database import THROWAWAY, connect, is_made, one_line, open_database, reading
 from jinghu.warnings.ledger import process, second_pass
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.office import Office
@@ -180,11 +180,12 @@ def _cycles(store: Store, start: datetime | None, end: datetime | None) -> tuple
 def _issued(settings: Settings) -> Iterator[Connection | None]:
     """The database of the installation, for reading alone; None where there is none yet."""
     url = make_url(settings.warnings.database)
+    if not is_made(settings.warnings.database):
+        yield None
+        return
     if url.get_backend_name() == "sqlite":
-        if not url.database or not Path(url.database).is_file():
-            yield None
-            return
-        engine = connect(f"sqlite:///file:{Path(url.database).absolute()}?mode=ro&uri=true")
+        file = Path(str(url.database)).absolute()
+        engine = connect(f"sqlite:///file:{file}?mode=ro&uri=true")
     else:
         engine = connect(settings.warnings.database)
     try:

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import StoreError
 from jinghu.grid.times import parse_time
 from jinghu.warnings.approvals import Approvals
-from jinghu.warnings.database import connect, one_line, reading
+from jinghu.warnings.database import connect, is_made, one_line, reading
 from jinghu.warnings.keys import Right, list_keys
 from jinghu.warnings.levels import Hazard
 from jinghu.warnings.rules import load_rules
@@ -42,16 +40,17 @@ def approvers(settings: Settings, now: datetime) -> int | None:
     StoreError
         Where the database cannot be read.
     """
-    parsed = make_url(settings.warnings.database)
-    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        return None
-    engine = connect(settings.warnings.database)
+    url = settings.warnings.database
     try:
-        with reading(engine) as connection:
-            keys = list_keys(connection)
-    except SQLAlchemyError as error:
+        if not is_made(url):
+            return None
+        engine = connect(url)
+        try:
+            with reading(engine) as connection:
+                keys = list_keys(connection)
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
         raise StoreError(f"warnings database: {one_line(error)}") from None
-    finally:
-        engine.dispose()
     good = (k for k in keys if k.may(Right.APPROVE) and k.revoked_at is None)
     return sum(k.expires_at is None or parse_time(k.expires_at) > now for k in good)

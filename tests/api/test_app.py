@@ -60,6 +60,7 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/warnings",
         "/api/v1/warnings/{identifier}",
         "/api/v1/warnings/{identifier}.cap",
+        "/api/v1/warnings/bulletin.pdf",
         "/api/v1/warnings/feed.atom",
         "/api/v1/warnings/{identifier}/cancel",
         "/api/v1/warnings/{identifier}/level",

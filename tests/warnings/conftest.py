@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import shapely
 import shapely.affinity
 import xarray as xr
 from sqlalchemy import insert
+from tests.postgres import Server
 from tests.warnings.town import RED, settle_in
 
 from jinghu.grid.spec import GridSpec
@@ -33,6 +35,7 @@ class World:
     spec, west, east, start, key = SPEC, WEST, EAST, START, KEY
 
     def __init__(self, url: str, channels: tuple[str, ...] = ("sms",), status: str = "Actual"):
+        self.url = url
         self.engine = open_database(url)
         county = np.where(np.arange(400) % 20 < 10, 0, 1).astype(np.int16)
         half = shapely.box(500_000, 3_300_000, 525_000, 3_350_000)
@@ -110,12 +113,68 @@ class World:
             return connection.execute(query).all()
 
 
+# What holds with SQLite holds with PostgreSQL: the files of tests that meet a database meet both.
+_BOTH = {"database", "digest", "keys", "outbox", "reconcile"}
+_BOTH_SLOWLY = {
+    "acknowledge",
+    "approvals",
+    "audit",
+    "calls",
+    "dead_letters",
+    "delivery",
+    "escalation",
+    "fanout",
+    "holds",
+    "ladder",
+    "ledger",
+    "lifecycle",
+    "likely",
+    "phones",
+    "purposes",
+    "routes",
+    "same_message",
+    "torrents",
+    "water",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a database with PostgreSQL too."""
+    if "database_kind" not in metafunc.fixturenames:
+        return
+    kinds: list[object] = ["sqlite"]
+    name = metafunc.module.__name__.rpartition(".test_")[2]
+    if name in _BOTH:
+        kinds.append("postgresql")
+    elif name in _BOTH_SLOWLY:
+        kinds.append(pytest.param("postgresql", marks=pytest.mark.slow))
+    metafunc.parametrize("database_kind", kinds)
+
+
 @pytest.fixture
-def make_world(tmp_path) -> Iterator[Callable[..., World]]:
+def new_database(database_kind, request, tmp_path) -> Callable[[str], str]:
+    """Give the address of a database: the same for the same name, of the kind that is asked."""
+    if database_kind == "sqlite":
+        return lambda name: f"sqlite:///{tmp_path / name}"
+    started: Server = request.getfixturevalue("postgres")
+    return cache(lambda name: started.database("migrated"))
+
+
+@pytest.fixture
+def empty_database(database_kind, request, tmp_path) -> str:
+    """Give the address of a database without tables."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    started: Server = request.getfixturevalue("postgres")
+    return started.database()
+
+
+@pytest.fixture
+def make_world(new_database) -> Iterator[Callable[..., World]]:
     made: list[World] = []
 
     def make(channels=("sms",), status="Actual", name="warnings.db") -> World:
-        world = World(f"sqlite:///{tmp_path / name}", channels, status)
+        world = World(new_database(name), channels, status)
         made.append(world)
         return world
 

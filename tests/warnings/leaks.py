@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import Engine, select
+
+from jinghu.warnings.tables import metadata
 
 _DIGITS = re.compile(rb"\d{11,}")
 
@@ -13,6 +16,13 @@ def numbers(n, seed=0):
     rng = np.random.default_rng(seed)
     found = rng.choice(np.arange(10_000_000, dtype=np.int64) * 100, n, replace=False)
     return [str(13_000_000_000 + int(k) + int(rng.integers(100))) for k in found]
+
+
+def all_of(engine: Engine) -> str:
+    """Every value of every table."""
+    with engine.connect() as connection:
+        rows = [list(connection.execute(select(table))) for table in metadata.sorted_tables]
+    return repr(rows)
 
 
 def leaked(data: bytes, known: set[bytes]) -> set[bytes]:

@@ -88,9 +88,9 @@ class Sink:
         return web.Response(status=status)
 
 
-def run(world, *hooks, now=None, seconds=60.0):
+def run(world, *hooks, now=None, seconds=60.0, digest=None):
     now = now or world.time
-    return deliver(world.engine, hooks, world.links, lambda: now, seconds)
+    return deliver(world.engine, hooks, world.links, lambda: now, seconds, digest=digest)
 
 
 def test_several_cycles_to_a_faulty_receiver_and_back(world):
@@ -218,7 +218,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_under_the_same_id(world, afte
         return None if count > after else 200  # hangs from here on: the worker is in the middle
 
     with Sink(behave) as sink:
-        url = str(world.engine.url)
+        url = world.url
         arguments = [url, sink.hook().url, SECRET, world.time.isoformat()]
         worker = subprocess.Popen(
             [sys.executable, "-c", WORKER, *arguments], stdout=subprocess.PIPE, env=os.environ
@@ -239,7 +239,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_under_the_same_id(world, afte
     assert got_out <= everything  # what came twice came under the same id
     bodies = dict(second.received)
     assert all(bodies[message_id] == body for message_id, body in sink.received)
-    assert world.rows(text("PRAGMA integrity_check"))[0][0] == "ok"
+    if world.engine.dialect.name == "sqlite":
+        assert world.rows(text("PRAGMA integrity_check"))[0][0] == "ok"
 
 
 def test_two_workers_share_the_work(world):

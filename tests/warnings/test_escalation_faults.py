@@ -96,7 +96,7 @@ escalate(engine, AnswerWithin(), datetime.fromisoformat(now), batch)
 
 def process(world, batch, killed_after=0):
     """Another process that passes on what is overdue after five minutes."""
-    arguments = [str(world.engine.url), later(world, 5).isoformat(), str(batch), str(killed_after)]
+    arguments = [world.url, later(world, 5).isoformat(), str(batch), str(killed_after)]
     return subprocess.Popen([sys.executable, "-c", PROCESS, *arguments], env=os.environ)
 
 

@@ -58,7 +58,7 @@ def test_every_kind_of_change_is_told_and_made(world):
         "p4": {Change.REMOVED},
     }
     assert (plan.unchanged, plan.imported) == (1, 5)
-    rows = {r.person: r for r in world.rows(select(recipient))}
+    rows = {r.person: r for r in world.rows(select(recipient).order_by(recipient.c.recipient_id))}
     assert rows["p0"].cell_id == 9
     assert (rows["p1"].role, rows["p2"].name) == ("village_head", "另一个")
     assert (rows["p4"].cell_id, rows["p4"].removed_at is not None) == (CELL_OUTSIDE, True)

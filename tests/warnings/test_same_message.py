@@ -76,7 +76,7 @@ def test_calls_of_an_older_database_keep_what_they_said(town):
         config.attributes["connection"] = connection
         command.downgrade(config, "-1")
         connection.commit()
-    again = database.open_database(str(town.engine.url))
+    again = database.open_database(town.url)
     with again.connect() as connection:
         kept = connection.execute(select(outbox.c.silence)).scalars()
         assert [found for found in kept if found is not None] == said
