@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from jinghu.api.schemas import Series
 
@@ -34,6 +34,21 @@ class ReservoirSchedule(_Model):
     )
 
 
+class GaugeLimit(_Model):
+    """What a reservoir must not push the river at a gauge below it over: a level or a flow."""
+
+    gauge: str = Field(min_length=1, max_length=64, description="Chinese name or number")
+    max_level_m: Level | None = Field(None, description="above the datum of the model's levels")
+    max_m3_s: Discharge | None = None
+    share: float = Field(1.0, gt=0, le=1, description="of the room that the river has")
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> "GaugeLimit":
+        if (self.max_level_m is None) == (self.max_m3_s is None):
+            raise ValueError("give max_level_m or max_m3_s")
+        return self
+
+
 class ReservoirConstraint(_Model):
     """Limits that are put before the reservoir's own rules."""
 
@@ -42,6 +57,7 @@ class ReservoirConstraint(_Model):
     min_release_m3_s: Discharge | None = None
     aim_level_m: Level | None = Field(None, description="level to be reached, for a pre-release")
     aim_hours: float = Field(6.0, ge=0, le=72)
+    gauge_limits: list[GaugeLimit] = Field(default=[], max_length=8)
 
 
 class Control(_Model):
@@ -69,6 +85,13 @@ class DispatchRequest(_Model):
     constraints: list[ReservoirConstraint] = Field(default=[], max_length=50)
     propose: Propose | None = None
     members: bool = Field(True, description="run the ensemble, where the cycle has one")
+    save_as: str | None = Field(
+        None,
+        min_length=1,
+        max_length=60,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="keep wish and outcome under this title; the answer names the scenario",
+    )
 
 
 class Quantiles(_Model):
@@ -89,13 +112,18 @@ class ReservoirOutcome(_Model):
     source: str
     flood_limit_m: float | None
     crest_level_m: float
-    inflow_m3_s: list[float | None] = Field(description="of the deterministic forecast")
-    level_before_m: list[float | None]
-    outflow_before_m3_s: list[float | None]
+    inflow_m3_s: list[float | None] = Field(description="of the deterministic forecast, before")
+    inflow_after_m3_s: Quantiles
+    level_before_m: list[float | None] = Field(description="of the deterministic forecast")
+    level_before_spread_m: Quantiles
+    outflow_before_m3_s: list[float | None] = Field(description="of the deterministic forecast")
+    outflow_before_spread_m3_s: Quantiles
+    free_storage_before_m3: list[float | None] = Field(description="up to the crest of the dam")
     level_m: Quantiles
     outflow_m3_s: Quantiles
+    free_storage_m3: Quantiles
     rule: list[str] = Field(description="what set the release in each step")
-    highest_before_m: float
+    highest_before_m: float = Field(description="of the median")
     highest_m: float = Field(description="of the median")
 
 
@@ -105,12 +133,25 @@ class GaugeOutcome(_Model):
     id: str
     name_zh: str
     name_en: str
-    discharge_before_m3_s: list[float | None]
+    discharge_before_m3_s: list[float | None] = Field(description="of the deterministic forecast")
+    discharge_before_spread_m3_s: Quantiles
     discharge_m3_s: Quantiles
-    level_before_m: list[float | None]
+    level_before_m: list[float | None] = Field(description="of the deterministic forecast")
+    level_before_spread_m: Quantiles
     level_m: Quantiles
-    peak_before_m3_s: float
+    peak_before_m3_s: float = Field(description="of the median")
     peak_m3_s: float = Field(description="of the median")
+
+
+class Unmet(_Model):
+    """A time through which a schedule could not be followed, and what set the release instead."""
+
+    reservoir: str
+    since: datetime
+    until: datetime
+    asked_m3_s: float = Field(description="mean over the time")
+    released_m3_s: float = Field(description="mean over the time, of the deterministic forecast")
+    rule: str
 
 
 class ProposedReservoir(_Model):
@@ -143,9 +184,37 @@ class DispatchAnswer(_Model):
     rule_names: dict[str, str]
     reservoirs: list[ReservoirOutcome]
     gauges: list[GaugeOutcome]
+    unmet: list[Unmet] = Field(description="where schedules could not be followed")
     proposal: Proposal | None
     degradations: list[str]
     seconds: float
+    scenario: str | None = Field(None, description="under which it is kept, where it was wished")
+
+
+class ScenarioNote(_Model):
+    """One kept what-if in a list."""
+
+    scenario: str
+    title: str
+    cycle: str
+    made_at: datetime
+    made_by: str
+    members: int
+
+
+class ScenarioList(_Model):
+    """Kept what-ifs, newest first."""
+
+    scenarios: list[ScenarioNote]
+    unreadable: list[str] = Field(description="files that hold none, by name")
+
+
+class Scenario(_Model):
+    """A kept what-if: what was wished, and what came of it."""
+
+    note: ScenarioNote
+    request: DispatchRequest
+    answer: DispatchAnswer
 
 
 Dispatcher = Callable[[DispatchRequest], DispatchAnswer]

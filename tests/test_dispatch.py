@@ -12,7 +12,7 @@ from rich.console import Console
 from jinghu.api.dispatch_schemas import DispatchRequest
 from jinghu.api.export_schemas import ExportFormat, ExportRequest
 from jinghu.configs.settings import CitySettings, InputSettings, Settings
-from jinghu.dispatch import what_if
+from jinghu.dispatch import AsIs, dispatcher, what_if
 from jinghu.exports import FlowService, export_flows
 from jinghu.flood import flood
 from jinghu.flow_export import flow_export
@@ -151,6 +151,44 @@ def test_members_spread_and_constraints_hold(settings):
     assert lowered.level_m.median[-1] < lowered.level_before_m[-1] - 0.3
 
 
+def test_a_level_downstream_is_kept_while_the_reservoir_can(settings):
+    quiet = ask(settings, members=False)
+    gauge = gauge_of(quiet, "新昌")
+    limit = gauge.level_before_m[-1] - 0.4  # when what fell below the dam is gone
+    limits = [{"gauge": "新昌", "max_level_m": limit}]
+    constraints = [{"reservoir": "changzhao", "gauge_limits": limits}]
+    answer = ask(settings, constraints=constraints)
+    below, pool = gauge_of(answer, "新昌"), outcome_of(answer, "changzhao")
+    assert below.level_before_m[-1] > limit + 0.39
+    assert below.level_m.high[-1] < limit + 0.05
+    assert "asked-gauge-0" in pool.rule
+    assert answer.rule_names["asked-gauge-0"] == "给定新昌上限"
+    assert pool.level_m.median[-1] > pool.level_before_m[-1]
+    assert pool.free_storage_m3.median[-1] < pool.free_storage_before_m3[-1]
+    assert pool.level_before_spread_m.low[-1] < pool.level_before_spread_m.high[-1]
+    # Quantiles go through the reservoir: what comes in spreads, and so does what it holds.
+    assert pool.inflow_after_m3_s.low[20] < pool.inflow_after_m3_s.high[20]
+    assert pool.level_m.low[-1] < pool.level_m.high[-1]
+    assert pool.free_storage_m3.low[-1] < pool.free_storage_m3.high[-1]
+
+
+def test_a_schedule_that_is_not_followed_says_when_and_why(settings):
+    releases = [
+        {"since": "2019-08-09T16:30Z", "m3_s": 5.0},
+        {"since": "2019-08-09T18:30Z", "m3_s": 1200.0},
+    ]
+    wish = [{"reservoir": "changzhao", "releases": releases}]
+    answer = ask(settings, members=False, schedules=wish)
+    assert answer.unmet
+    assert "安全泄量" in {answer.rule_names[u.rule] for u in answer.unmet}
+    first = next(u for u in answer.unmet if u.asked_m3_s == 1200.0)
+    assert first.since.isoformat() == "2019-08-09T18:30:00+00:00"
+    assert first.released_m3_s < 600.0
+    followed = [{"since": "2019-08-09T16:30Z", "m3_s": 20.0}]
+    wish = [{"reservoir": "changzhao", "releases": followed, "rules_hold": False}]
+    assert ask(settings, members=False, schedules=wish).unmet == []
+
+
 def test_a_proposal_is_no_worse_than_the_rules_and_says_what_binds(settings):
     controls = [{"gauge": "嵊州", "safe_m3_s": 2000.0}]
     answer = ask(settings, members=False, propose={"controls": controls})
@@ -162,6 +200,25 @@ def test_a_proposal_is_no_worse_than_the_rules_and_says_what_binds(settings):
     assert all(len(p.releases.values) == len(p.binding) == 8 for p in plan.reservoirs)
 
 
+def test_runs_under_the_rules_are_made_once_a_cycle(settings):
+    dispatch = dispatcher(settings)
+    wish = {"constraints": [{"reservoir": "qincun", "max_release_m3_s": 40.0}]}
+    first, again = (dispatch(DispatchRequest.model_validate(wish)) for _ in range(2))
+    alone = what_if(DispatchRequest.model_validate(wish | {"members": False}), settings)
+    assert again == first.model_copy(update={"seconds": again.seconds})
+    known = AsIs()
+    for members, count in ((False, 1), (True, 4), (False, 4)):
+        ask_with = DispatchRequest(members=members)
+        found = what_if(ask_with, settings, known)
+        assert (found.members, len(known.runs)) == (3 if members else 0, count)
+    pool, other = outcome_of(again, "qincun"), outcome_of(alone, "qincun")
+    assert pool.level_before_m == other.level_before_m == other.level_before_spread_m.median
+
+
+def constraint(**what):
+    return {"constraints": [{"reservoir": "qincun", **what}]}
+
+
 def test_wrong_wishes_are_named(settings):
     since = [{"since": "2019-08-09T16:30Z", "m3_s": 1.0}]
     for body, cause in (
@@ -170,6 +227,32 @@ def test_wrong_wishes_are_named(settings):
         ({"propose": {"controls": [{"gauge": "杭州", "safe_m3_s": 1}]}}, "no gauge 杭州"),
         ({"propose": {"controls": [{"gauge": "澄潭", "safe_m3_s": 1}]}}, "no reservoir lies above"),
         ({"schedules": [{"reservoir": "qincun", "releases": since * 2}]}, "times must ascend"),
+        (
+            {"schedules": [{"reservoir": "qincun", "releases": [since[0] | {"m3_s": 99999.0}]}]},
+            "is more than its gates can pass at any level",
+        ),
+        (
+            {
+                "schedules": [
+                    {
+                        "reservoir": "qincun",
+                        "releases": [{"since": "2019-08-12T16:30Z", "m3_s": 1.0}],
+                    }
+                ]
+            },
+            "2019-08-12T16:30:00Z is after the forecast, which ends at 2019-08-10T",
+        ),
+        (
+            constraint(max_release_m3_s=10.0, min_release_m3_s=20.0),
+            "least release of 20 m3/s above",
+        ),
+        (constraint(aim_level_m=300.0), "level 300 m is none of this reservoir"),
+        (constraint(gauge_limits=[{"gauge": "澄潭", "max_level_m": 9.0}]), "is not downstream"),
+        (
+            constraint(gauge_limits=[{"gauge": "上浦", "max_level_m": -99.0}]),
+            "below the river's bed",
+        ),
+        (constraint(gauge_limits=[{"gauge": "杭州", "max_level_m": 9.0}]), "no gauge 杭州"),
     ):
         with pytest.raises(ConfigError, match=cause):
             ask(settings, members=False, **body)

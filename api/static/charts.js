@@ -6,17 +6,18 @@ import { LEVELS } from "./overlay.js";
 
 const W = 340, LEFT = 34, RIGHT = 8, TOP = 8, BOTTOM = 16;
 
-function frame(height, times, top, label) {
+/** Axes of a chart: times along, `bottom` to `top` up. */
+export function frame(height, times, top, label, bottom = 0) {
   const x = (t) => {
     const first = times[0], last = times[times.length - 1];
     return LEFT + ((t - first) / Math.max(1, last - first)) * (W - LEFT - RIGHT);
   };
-  const y = (v) => TOP + (1 - Math.min(v, top) / top) * (height - TOP - BOTTOM);
+  const y = (v) => TOP + (1 - (Math.min(v, top) - bottom) / (top - bottom)) * (height - TOP - BOTTOM);
   const node = svg("svg", { viewBox: `0 0 ${W} ${height}`, class: "chart", role: "img", "aria-label": label });
-  for (const v of [0, top / 2, top]) {
+  for (const v of [bottom, (bottom + top) / 2, top]) {
     node.append(
       svg("line", { class: "axis", x1: LEFT, x2: W - RIGHT, y1: y(v), y2: y(v) }),
-      svg("text", { x: LEFT - 4, y: y(v) + 4, "text-anchor": "end" }, v >= 10 ? v.toFixed(0) : String(+v.toFixed(1))),
+      svg("text", { x: LEFT - 4, y: y(v) + 4, "text-anchor": "end" }, v >= 10 && (!bottom || top - bottom >= 10) ? v.toFixed(0) : String(+v.toFixed(1))),
     );
   }
   const span = times[times.length - 1] - times[0];
@@ -96,5 +97,35 @@ export function lineChart(points, { analysis, cursor, thresholds = [], observed 
   }
   vertical(chart, analysis, "now", height);
   if (cursor >= points[0].time) vertical(chart, cursor, "cursor", height);
+  return chart.node;
+}
+
+const runs = (times, values) => times.map((time, k) => ({ time, value: values[k] })).filter((p) => p.value != null);
+
+/** Several curves of the same times, each with a band where it has one; levels do not begin at 0.
+ *  Of `marks` those are drawn that the curves come near to. */
+export function curvesChart(times, curves, { analysis, marks = [], height = 118, fromZero = false, least = 1, label }) {
+  const all = curves.flatMap((c) => [...c.values, ...(c.low ?? []), ...(c.high ?? [])]).filter((v) => v != null);
+  const low = Math.min(...all), high = Math.max(...all), span = Math.max(high - low, least);
+  const near = marks.filter((m) => m.value > low - span && m.value < high + span);
+  const reached = near.map((m) => m.value);
+  const bottom = fromZero ? 0 : Math.floor(Math.min(low, ...reached) * 2) / 2;
+  const top = fromZero ? roundUp(Math.max(high, ...reached) * 1.05, least) : Math.max(Math.ceil(Math.max(high, ...reached) * 2 + 0.4) / 2, bottom + least);
+  const chart = frame(height, times, top, label, bottom);
+  const place = (p) => `${chart.x(p.time).toFixed(1)} ${chart.y(p.value).toFixed(1)}`;
+  for (const { low: lower, high: upper, kind } of curves) {
+    if (!lower) continue;
+    const around = [...runs(times, upper).map(place), ...runs(times, lower).map(place).reverse()];
+    if (around.length) chart.node.append(svg("path", { class: `band ${kind}`, d: `M${around.join("L")}Z` }));
+  }
+  for (const { value, level, text } of near) {
+    const line = svg("line", { class: "threshold", x1: LEFT, x2: W - RIGHT, y1: chart.y(value), y2: chart.y(value) });
+    line.style.stroke = LEVELS[level];
+    chart.node.append(line, svg("text", { x: W - RIGHT - 2, y: chart.y(value) - 2, "text-anchor": "end" }, text));
+  }
+  for (const { values, kind } of curves) {
+    chart.node.append(svg("path", { class: `line ${kind}`, d: `M${runs(times, values).map(place).join("L")}` }));
+  }
+  if (analysis >= times[0]) vertical(chart, analysis, "now", height);
   return chart.node;
 }

@@ -1,6 +1,7 @@
 // The viewer: what is loaded, what is shown, and what happens when something is chosen.
 
 import { cellsPanel, readCells } from "./cells.js";
+import { Dispatch } from "./dispatch.js";
 import { both, byId, el } from "./dom.js";
 import { Field } from "./field.js";
 import { floodsPanel, readFloods } from "./floods.js";
@@ -18,17 +19,17 @@ import { Timeline } from "./timeline.js";
 
 const API = "/api/v1";
 const POLL_MS = 15000;
-const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["floods", "山洪", "Floods"], ["gauges", "测站", "Gauges"], ["notes", "说明", "Notes"]];
+const TABS = [["warnings", "预警", "Warnings"], ["point", "点", "Point"], ["cells", "单体", "Cells"], ["floods", "山洪", "Floods"], ["gauges", "测站", "Gauges"], ["dispatch", "调度", "Dispatch"], ["notes", "说明", "Notes"]];
 const tabs = () => (signedIn() ? [...TABS, ["proposals", "审批", "Review"]] : TABS);
 
 const view = new View(byId("lines"));
 const field = new Field(byId("field"), view);
 const overlay = new Overlay(byId("lines"), view);
+const dispatch = new Dispatch();
 const timeline = new Timeline((time) => showFrame(time));
 const data = {
   map: null, legend: null, index: null, manifest: null, warnings: [], warningsFailure: null,
-  gauges: null, gauge: null, storms: null, floods: null, point: null, near: null, newest: null, clockOffset: 0, proposals: null,
-  quality: null, states: null,
+  gauges: null, gauge: null, storms: null, floods: null, point: null, near: null, newest: null, clockOffset: 0, proposals: null, quality: null, states: null,
 };
 let loading = 0;
 let queued = false;
@@ -116,6 +117,7 @@ function drawPanel() {
       : gaugesPanel(data.gauges, chooseGauge)),
     cells: () => cellsPanel(data.storms, Date.parse(data.index.time), overlay.storm, chooseStorm),
     floods: () => floodsPanel(data.floods, Date.parse(data.index.time), overlay.flood, chooseFlood),
+    dispatch: () => dispatch.panel(data.index.cycle, data.gauges?.gauges ?? []),
     notes: () => notesPanel(data.manifest),
     proposals: () => proposalsPanel(data.proposals, counties, serverNow(), poll),
   };
@@ -382,7 +384,7 @@ async function start() {
     ...layerKeys, " ": () => timeline.toggle(), ArrowLeft: () => timeline.step(-1), ArrowRight: () => timeline.step(1),
     Home: () => timeline.pick(0), End: () => timeline.pick(timeline.times.length - 1), n: () => timeline.toNow(),
     PageUp: () => timeline.faster(1), PageDown: () => timeline.faster(-1), "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5),
-    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), c: () => chooseTab("cells"), f: () => chooseTab("floods"), g: () => chooseTab("gauges"), i: () => chooseTab("notes"),
+    0: city, "?": () => byId("keys").showModal(), w: () => chooseTab("warnings"), p: () => chooseTab("point"), c: () => chooseTab("cells"), f: () => chooseTab("floods"), g: () => chooseTab("gauges"), d: () => chooseTab("dispatch"), i: () => chooseTab("notes"),
     "Shift+ArrowLeft": () => moveCross(-1, 0), "Shift+ArrowRight": () => moveCross(1, 0), "Shift+ArrowUp": () => moveCross(0, 1), "Shift+ArrowDown": () => moveCross(0, -1),
     Enter: () => { const at = overlay.cross ?? view; choosePoint(at.x, at.y).catch(fail); },
     Escape: () => { overlay.cross = null; overlay.cell = null; pointer = null; state.point = null; data.point = null; writeHash(); drawPanel(); redraw(); },

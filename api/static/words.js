@@ -64,7 +64,7 @@ export const KEYS = [
   ["0", "全市", "whole city"],
   ["Shift + ← ↑ → ↓", "移动十字", "move the cross"],
   ["Enter", "查询十字处", "ask at the cross"],
-  ["W P C F G I", "预警 / 点 / 单体 / 山洪 / 测站 / 说明", "warnings / point / cells / flash floods / gauges / notes"],
+  ["W P C F G D I", "预警 / 点 / 单体 / 山洪 / 测站 / 调度 / 说明", "warnings / point / cells / flash floods / gauges / dispatch / notes"],
   ["Esc", "关闭", "close"],
   ["?", "本页", "this sheet"],
 ];

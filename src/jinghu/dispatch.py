@@ -1,28 +1,34 @@
 """What-if dispatch: the state of a cycle, its rain and members, and other releases."""
 
+import os
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from io import StringIO
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from rich.console import Console
 
 from jinghu.api.dispatch_schemas import (
     DispatchAnswer,
     DispatchRequest,
     Propose,
-    ReservoirConstraint,
-    ReservoirSchedule,
 )
 from jinghu.configs.settings import Settings
 from jinghu.dispatch_answer import Outcome, Planned, answer_of
+from jinghu.dispatch_wishes import (
+    check_names,
+    constrained,
+    gauge_of,
+    only_the_dam,
+    schedule,
+)
 from jinghu.flood import load_flood_state, network_of, params_of, to_horizon
 from jinghu.grid.accumulation import block_amounts
-from jinghu.grid.errors import ConfigError, DataError
+from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
 from jinghu.grid.store import PARTS, Part, Store
 from jinghu.grid.times import cycle_name, parse_cycle_name, to_numpy
@@ -31,8 +37,7 @@ from jinghu.hydro.model import Basin, FloodState, ModelParams, simulate
 from jinghu.hydro.network import RiverNetwork
 from jinghu.hydro.regulated import Schedule
 from jinghu.hydro.release_plan import Plan
-from jinghu.hydro.release_rules import AimLevel, MaxRelease, MinRelease, OpenGates
-from jinghu.hydro.reservoirs import PlacedReservoir, Reservoir
+from jinghu.hydro.reservoirs import PlacedReservoir
 from jinghu.proposal import Wanted, propose
 from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
@@ -72,23 +77,49 @@ class Situation:
         )
         return flows
 
+    def run_all(
+        self, reservoirs: Sequence[PlacedReservoir], schedules: Mapping[str, Schedule]
+    ) -> tuple[xr.Dataset, ...]:
+        """Flows of the forecast, then of each member, side by side on the processors."""
+        with ThreadPoolExecutor(os.cpu_count()) as running:
+            each = range(len(self.rain))
+            return tuple(running.map(lambda k: self.run(reservoirs, schedules, k), each))
+
+
+@dataclass(slots=True)
+class AsIs:
+    """Runs of the newest cycle that was asked about under the rules alone, kept for the next."""
+
+    cycle: str = ""
+    runs: tuple[xr.Dataset, ...] = ()
+
 
 def dispatcher(settings: Settings) -> Dispatch:
-    """Return the function that the API hands what-ifs to."""
+    """Return the function that the API hands what-ifs to, one at a time."""
+    known = AsIs()
 
     def dispatch(request: DispatchRequest) -> DispatchAnswer:
-        return what_if(request, settings)
+        return what_if(request, settings, known)
 
     return dispatch
 
 
-def what_if(request: DispatchRequest, settings: Settings) -> DispatchAnswer:
+def what_if(
+    request: DispatchRequest, settings: Settings, known: AsIs | None = None
+) -> DispatchAnswer:
     """Run a what-if: under the rules alone, then as asked, for the forecast and its members.
+
+    Parameters
+    ----------
+    request, settings
+        What is wished; of the installation.
+    known
+        Runs under the rules alone, which are taken from there and left there.
 
     Raises
     ------
     ConfigError
-        Where the request names a reservoir or gauge that is not there.
+        Where the request names a reservoir or gauge that is not there, or what cannot be.
     DataError
         Where the cycle, its state or its flows are not there.
     """
@@ -97,29 +128,35 @@ def what_if(request: DispatchRequest, settings: Settings) -> DispatchAnswer:
     placed = here.basin.rivers.works.reservoirs
     if not placed:
         raise DataError("what-if", "the installation has no reservoir on its network")
-    before = here.run(placed, {})
+    check_names([s.reservoir for s in request.schedules], placed, "schedules")
+    check_names([c.reservoir for c in request.constraints], placed, "constraints")
+    changed = [constrained(p, request.constraints, here.gauges, here.network) for p in placed]
+    ends, sites = here.rain[0]["time"].values, {p.site.id: p.site for p in placed}
+    schedules = {s.reservoir: schedule(s, ends, sites[s.reservoir]) for s in request.schedules}
+    before = _as_is(here, known or AsIs())
     planned: Planned | None = None
-    changed = [_constrained(p, request.constraints) for p in placed]
-    schedules = {s.reservoir: _schedule(s, before["time"].values) for s in request.schedules}
-    _known([s.reservoir for s in request.schedules], placed, "schedules")
-    _known([c.reservoir for c in request.constraints], placed, "constraints")
     if request.propose is not None:
         planned, proposed = _proposal(request.propose, here, changed, schedules)
         schedules |= proposed
-        changed = [_only_the_dam(p) if p.site.id in proposed else p for p in changed]
-    chosen = range(1, len(here.rain)) if len(here.rain) > 1 else range(1)
-    after = here.run(changed, schedules)
-    members = [here.run(changed, schedules, m) if m else after for m in chosen]
-    outcome = Outcome(before, after, members)
+        changed = [only_the_dam(p) if p.site.id in proposed else p for p in changed]
+    after = here.run_all(changed, schedules)
+    asked = {k: s.release_m3_s for k, s in schedules.items()}
     return answer_of(
-        outcome,
+        Outcome(before, after, asked),
         here.cycle,
         here.time,
-        0 if len(here.rain) == 1 else len(members),
         planned,
         here.degradations,
         clock.monotonic() - began,
     )
+
+
+def _as_is(here: Situation, known: AsIs) -> tuple[xr.Dataset, ...]:
+    """Runs under the rules alone, those known where they are of this cycle and its members."""
+    if known.cycle != here.cycle or len(known.runs) < len(here.rain):
+        known.runs = here.run_all(here.basin.rivers.works.reservoirs, {})
+        known.cycle = here.cycle
+    return known.runs[: len(here.rain)]
 
 
 def situation(request: DispatchRequest, settings: Settings) -> Situation:
@@ -189,59 +226,6 @@ def _rain(
     return found
 
 
-def _known(ids: Sequence[str], placed: Sequence[PlacedReservoir], where: str) -> None:
-    known = {p.site.id for p in placed}
-    if unknown := [name for name in ids if name not in known]:
-        raise ConfigError(f"{where}: no reservoir {unknown[0]}; there are {sorted(known)}")
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f"{where}: a reservoir is named twice")
-
-
-def _schedule(asked: ReservoirSchedule, ends: NDArray[np.datetime64]) -> Schedule:
-    """Release in every step; NaN before the first time of the schedule."""
-    since = np.array([to_numpy(s.since) for s in asked.releases])
-    if (np.diff(since) <= np.timedelta64(0)).any():
-        raise ConfigError(f"schedules: {asked.reservoir}: times must ascend")
-    step = ends[1] - ends[0]
-    row = np.searchsorted(since, ends - step, side="right") - 1
-    values = np.array([s.m3_s for s in asked.releases])
-    return Schedule(np.where(row >= 0, values[np.maximum(row, 0)], np.nan), asked.rules_hold)
-
-
-def _constrained(
-    placed: PlacedReservoir, constraints: Sequence[ReservoirConstraint]
-) -> PlacedReservoir:
-    """Reservoir with the constraints of the request before its own rules."""
-    own = [c for c in constraints if c.reservoir == placed.site.id]
-    if not own:
-        return placed
-    asked, rules = own[0], list(placed.site.release.rules)
-    first = [r for r in rules if isinstance(r, OpenGates)]
-    rest = [r for r in rules if not isinstance(r, OpenGates)]
-    added: list[MaxRelease | MinRelease | AimLevel] = []
-    if asked.max_release_m3_s is not None:
-        added.append(MaxRelease(id="asked-max", kind="max_release", m3_s=asked.max_release_m3_s))
-    if asked.min_release_m3_s is not None:
-        added.append(MinRelease(id="asked-min", kind="min_release", m3_s=asked.min_release_m3_s))
-    if asked.aim_level_m is not None:
-        placed.site.table().volume(asked.aim_level_m)
-        level, hours = asked.aim_level_m, asked.aim_hours
-        added.append(AimLevel(id="asked-level", kind="aim_level", level=level, hours=hours))
-    return _with_rules(placed, (*first, *added, *rest))
-
-
-def _with_rules(placed: PlacedReservoir, rules: tuple[object, ...]) -> PlacedReservoir:
-    release = placed.site.release.model_copy(update={"rules": rules})
-    site: Reservoir = placed.site.model_copy(update={"release": release})
-    return replace(placed, site=site)
-
-
-def _only_the_dam(placed: PlacedReservoir) -> PlacedReservoir:
-    """Reservoir that follows a plan: what opens its gates for the dam's sake stays."""
-    kept = tuple(r for r in placed.site.release.rules if isinstance(r, OpenGates))
-    return _with_rules(placed, kept)
-
-
 def _proposal(
     asked: Propose,
     here: Situation,
@@ -249,18 +233,12 @@ def _proposal(
     schedules: Mapping[str, Schedule],
 ) -> tuple[Planned, dict[str, Schedule]]:
     """Plan jointly, and what its releases are step by step."""
-    gauges = []
-    for control in asked.controls:
-        names = {g.gauge.name_zh: g for g in here.gauges}
-        names |= {str(k): g for k, g in enumerate(here.gauges)}
-        if control.gauge not in names:
-            raise ConfigError(f"propose: no gauge {control.gauge}")
-        gauges.append((names[control.gauge], control.safe_m3_s))
+    gauges = [(gauge_of(c.gauge, here.gauges, "propose"), c.safe_m3_s) for c in asked.controls]
     size = max(1, round(asked.block_h * 3600.0 / here.step_s))
     wanted = Wanted(tuple(gauges), size, here.step_s)
-    members = range(1, len(here.rain)) if len(here.rain) > 1 else range(1)
     free = [p for p in placed if p.site.id not in schedules]
-    inflows = [here.run(placed, schedules, m)["reservoir_inflow"].values for m in members]
+    runs = here.run_all(placed, schedules)
+    inflows = [run["reservoir_inflow"].values for run in (runs[1:] or runs)]
     chosen = np.quantile(np.stack(inflows), asked.inflow_quantile, axis=0).astype(np.float64)
     inflow = {p.site.id: chosen[:, k] for k, p in enumerate(placed)}
 

@@ -1,8 +1,9 @@
 """Answer of a what-if from the flows of its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 
 import numpy as np
 import xarray as xr
@@ -15,24 +16,45 @@ from jinghu.api.dispatch_schemas import (
     ProposedReservoir,
     Quantiles,
     ReservoirOutcome,
+    Unmet,
 )
 from jinghu.api.schemas import Series
+from jinghu.dispatch_wishes import ASKED_NAMES
 from jinghu.grid.times import from_numpy
 from jinghu.hydro.release_plan import Plan
 
 _QUANTILES = (0.1, 0.5, 0.9)
 _EVERY_MIN = 12  # of the lists in the answer
+_MISSED_M3_S, _MISSED_SHARE = 0.5, 0.01  # a release further off its schedule missed it
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Flows under the rules alone, as asked, and as asked for each member."""
+    """Flows under the rules alone and as asked: of the forecast, then of each member.
 
-    before: xr.Dataset
-    after: xr.Dataset
-    members: Sequence[xr.Dataset]
+    ``scheduled`` holds what was asked of reservoirs step by step, (time) m3/s, NaN where nothing.
+    """
+
+    runs_before: Sequence[xr.Dataset]
+    runs_after: Sequence[xr.Dataset]
+    scheduled: Mapping[str, Array]
+
+    @property
+    def before(self) -> xr.Dataset:
+        """Of the forecast, under the rules alone."""
+        return self.runs_before[0]
+
+    @property
+    def after(self) -> xr.Dataset:
+        """Of the forecast, as asked."""
+        return self.runs_after[0]
+
+    @property
+    def members(self) -> int:
+        """How many there are; the forecast alone is none."""
+        return len(self.runs_after) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,6 @@ def answer_of(
     outcome: Outcome,
     cycle: str,
     time: datetime,
-    members: int,
     planned: Planned | None,
     degradations: Sequence[str],
     seconds: float,
@@ -59,23 +80,21 @@ def answer_of(
     times = of["time"].values
     source = str(of.attrs["terrain_source"])
     names = dict(pair.split("=", 1) for pair in of["reservoir_rule"].attrs["rule_names"])
-    names |= {
-        "asked-max": "给定下泄上限",
-        "asked-min": "给定下泄下限",
-        "asked-level": "给定目标水位",
-    }
+    after_names = outcome.after["reservoir_rule"].attrs["rule_names"]
+    names |= dict(pair.split("=", 1) for pair in after_names) | ASKED_NAMES
     step_min = float((times[1] - times[0]) / np.timedelta64(1, "m"))
     every = slice(None, None, max(1, round(_EVERY_MIN / step_min)))
     return DispatchAnswer(
         cycle=cycle,
         time=time,
         times=[from_numpy(t) for t in times[every]],
-        members=members,
+        members=outcome.members,
         terrain_source=source,
         terrain_generated="generated" in source,
         rule_names=names,
         reservoirs=[_reservoir(outcome, k, every) for k in range(of.sizes["reservoir"])],
         gauges=[_gauge(outcome, k, every) for k in range(of.sizes["gauge"])],
+        unmet=_unmet(outcome, step_min),
         proposal=None if planned is None else _proposal(planned, outcome, times),
         degradations=list(degradations),
         seconds=round(seconds, 2),
@@ -97,14 +116,24 @@ def _outflow(flows: xr.Dataset, k: int) -> Array:
     return np.asarray(found, np.float64)
 
 
-def _members(outcome: Outcome, name: str, k: int) -> Array:
-    return np.stack([m[name].values[:, k] for m in outcome.members]).astype(np.float64)
+def _members(runs: Sequence[xr.Dataset], name: str, k: int) -> Array:
+    """(member, time) of one place; of the forecast where there are no members."""
+    return np.stack([m[name].values[:, k] for m in runs[1:] or runs]).astype(np.float64)
+
+
+def _outflows(runs: Sequence[xr.Dataset], k: int) -> Array:
+    return np.stack([_outflow(m, k) for m in runs[1:] or runs])
+
+
+def _highest(values: Array, digits: int) -> float:
+    """Highest value of the median of (member, time)."""
+    return round(float(np.median(values, axis=0).max()), digits)
 
 
 def _reservoir(outcome: Outcome, k: int, every: slice) -> ReservoirOutcome:
     of, after = outcome.before, outcome.after
-    level = _members(outcome, "reservoir_level", k)
-    before = of["reservoir_level"].values[:, k]
+    was, now = outcome.runs_before, outcome.runs_after
+    level, level_before = _members(now, "reservoir_level", k), _members(was, "reservoir_level", k)
     return ReservoirOutcome(
         id=str(of["reservoir_id"].values[k]),
         name_zh=str(of["reservoir_name_zh"].values[k]),
@@ -114,31 +143,65 @@ def _reservoir(outcome: Outcome, k: int, every: slice) -> ReservoirOutcome:
         flood_limit_m=round(float(of["reservoir_flood_limit"].values[0, k]), 3),
         crest_level_m=float(of["reservoir_crest_level"].values[k]),
         inflow_m3_s=_listed(of["reservoir_inflow"].values[every, k]),
-        level_before_m=_listed(before[every]),
+        inflow_after_m3_s=_quantiles(_members(now, "reservoir_inflow", k), every),
+        level_before_m=_listed(of["reservoir_level"].values[every, k]),
+        level_before_spread_m=_quantiles(level_before, every),
         outflow_before_m3_s=_listed(_outflow(of, k)[every]),
+        outflow_before_spread_m3_s=_quantiles(_outflows(was, k), every),
+        free_storage_before_m3=_listed(of["reservoir_free_storage"].values[every, k]),
+        free_storage_m3=_quantiles(_members(now, "reservoir_free_storage", k), every),
         level_m=_quantiles(level, every),
-        outflow_m3_s=_quantiles(np.stack([_outflow(m, k) for m in outcome.members]), every),
+        outflow_m3_s=_quantiles(_outflows(now, k), every),
         rule=[str(r) for r in after["reservoir_rule"].values[every, k]],
-        highest_before_m=round(float(before.max()), 3),
-        highest_m=round(float(np.median(level, axis=0).max()), 3),
+        highest_before_m=_highest(level_before, 3),
+        highest_m=_highest(level, 3),
     )
 
 
 def _gauge(outcome: Outcome, k: int, every: slice) -> GaugeOutcome:
-    of = outcome.before
-    flow = _members(outcome, "gauge_discharge", k)
-    before = of["gauge_discharge"].values[:, k]
+    of, was, now = outcome.before, outcome.runs_before, outcome.runs_after
+    flow, flow_before = _members(now, "gauge_discharge", k), _members(was, "gauge_discharge", k)
     return GaugeOutcome(
         id=str(k),
         name_zh=str(of["gauge_name_zh"].values[k]),
         name_en=str(of["gauge_name_en"].values[k]),
-        discharge_before_m3_s=_listed(before[every]),
+        discharge_before_m3_s=_listed(of["gauge_discharge"].values[every, k]),
+        discharge_before_spread_m3_s=_quantiles(flow_before, every),
         discharge_m3_s=_quantiles(flow, every),
         level_before_m=_listed(of["water_level"].values[every, k]),
-        level_m=_quantiles(_members(outcome, "water_level", k), every),
-        peak_before_m3_s=round(float(before.max()), 1),
-        peak_m3_s=round(float(np.median(flow, axis=0).max()), 1),
+        level_before_spread_m=_quantiles(_members(was, "water_level", k), every),
+        level_m=_quantiles(_members(now, "water_level", k), every),
+        peak_before_m3_s=_highest(flow_before, 1),
+        peak_m3_s=_highest(flow, 1),
     )
+
+
+def _unmet(outcome: Outcome, step_min: float) -> list[Unmet]:
+    """Runs of steps in which a release missed its schedule for one and the same reason."""
+    flows, step = outcome.after, timedelta(minutes=step_min)
+    times, ids = flows["time"].values, list(map(str, flows["reservoir_id"].values))
+    found = []
+    for name, asked in outcome.scheduled.items():
+        k = ids.index(name)
+        released = flows["reservoir_release"].values[:, k].astype(np.float64)
+        rules = [str(r) for r in flows["reservoir_rule"].values[:, k]]
+        missed = np.abs(released - asked) > np.maximum(_MISSED_M3_S, _MISSED_SHARE * asked)
+        reasons = enumerate(zip(missed, rules, strict=True))
+        for (told, rule), group in groupby(reasons, lambda one: one[1]):
+            if not told:
+                continue
+            rows = [row for row, _ in group]
+            found.append(
+                Unmet(
+                    reservoir=name,
+                    since=from_numpy(times[rows[0]]) - step,
+                    until=from_numpy(times[rows[-1]]),
+                    asked_m3_s=round(float(asked[rows].mean()), 1),
+                    released_m3_s=round(float(released[rows].mean()), 1),
+                    rule=rule,
+                )
+            )
+    return found
 
 
 def _proposal(planned: Planned, outcome: Outcome, times: NDArray[np.datetime64]) -> Proposal:

@@ -26,6 +26,7 @@ def answer(request):
         rule_names={},
         reservoirs=[],
         gauges=[],
+        unmet=[],
         proposal=None,
         degradations=[],
         seconds=0.1,
@@ -98,6 +99,51 @@ def test_errors_of_the_runner_are_problems(offered):
         assert str(error) in found.json()["detail"]
     set_runner(answer)
     assert client.post("/api/v1/dispatch", json=ASKED).status_code == 200  # let go after errors
+
+
+def test_what_is_saved_is_listed_and_found_again(offered):
+    client, _ = offered
+    assert client.post("/api/v1/dispatch", json=ASKED).json()["scenario"] is None
+    assert client.get("/api/v1/dispatch/scenarios").json()["scenarios"] == []
+    titles = ("控泄 200", "控泄 200，再来", "控泄 200")  # the third is the first again
+    names = [
+        client.post("/api/v1/dispatch", json=ASKED | {"save_as": t}).json()["scenario"]
+        for t in titles
+    ]
+    assert names[0] == names[2] != names[1]
+    listed = client.get("/api/v1/dispatch/scenarios").json()
+    assert [s["scenario"] for s in listed["scenarios"]] == [names[0], names[1]]
+    assert listed["unreadable"] == []
+    found = client.get(f"/api/v1/dispatch/scenarios/{names[1]}").json()
+    assert found["note"]["title"] == titles[1]
+    assert found["request"]["cycle"] == found["answer"]["cycle"] == "20190809T1630Z"
+    assert found["request"]["schedules"][0]["releases"][0]["m3_s"] == 200
+    assert found["answer"]["scenario"] == names[1]
+    folder = client.app.state.context.store.root / "scenarios"
+    (folder / f"{names[1]}.json").write_text("{}")
+    listed = client.get("/api/v1/dispatch/scenarios").json()
+    assert (len(listed["scenarios"]), listed["unreadable"]) == (1, [f"{names[1]}.json"])
+    for name, status in ((names[1], 404), ("0" * 12, 404), ("..%2Fx", 404), ("x", 422)):
+        assert client.get(f"/api/v1/dispatch/scenarios/{name}").status_code == status
+    for title in ("", "x" * 61, "a\nb"):
+        asked = ASKED | {"save_as": title}
+        assert client.post("/api/v1/dispatch", json=asked).status_code == 422
+
+
+def test_scenarios_need_a_key_that_may_ask_for_what_ifs(site, offered):
+    client, _ = offered
+    viewer = key_for(site.settings, Scope.VIEWER)
+    for headers, status in (({"Authorization": ""}, 401), (viewer, 403)):
+        assert client.get("/api/v1/dispatch/scenarios", headers=headers).status_code == status
+
+
+def test_only_the_newest_are_kept(offered, monkeypatch):
+    monkeypatch.setattr("jinghu.api.scenarios.KEPT", 2)
+    client, _ = offered
+    for title in "abc":
+        client.post("/api/v1/dispatch", json=ASKED | {"save_as": title})
+    listed = client.get("/api/v1/dispatch/scenarios").json()["scenarios"]
+    assert [s["title"] for s in listed] == ["c", "b"]
 
 
 def test_one_runs_at_a_time(offered):
