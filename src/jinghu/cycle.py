@@ -46,7 +46,7 @@ from jinghu.likely import keep_likely, warn_of_likely
 from jinghu.melting import melting_before, melting_now, melting_rows
 from jinghu.melting import to_dataset as melting_dataset
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
-from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
+from jinghu.publish import WINDOWS_H, Products, begun, product_grid, working_grid
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
@@ -158,28 +158,25 @@ def run_cycle(
         windows = window_amounts(rainfall.best, forecast, WINDOWS_H)
         name_short_windows(windows, log)
         cells = storm_cells(rainfall.analysis, analysis.motion, store, inputs.time, log)
-    with log.stage("flood"):
-        flows = flood(rainfall.best, forecast, inputs.time, store, settings, log, rivers)
-    with log.stage("rules"):
-        grid = product_grid(windows, rates, rainfall, settings)
-        levels = warning_levels(grid, settings)
-        levels = keep_likely(levels, store, inputs.time, settings, log)
-        judged = judge(levels, flows.dataset, settings, log)
-    before_answers()
-    with log.stage("publish"):
-        products = Products(
-            grid.merge(levels.published),
-            working_grid(rates, windows, rainfall, analysis.motion, columns),
-            flows.dataset,
-            cells.table,
-        )
-        manifest = manifest_of(settings, inputs, ingested, steering, log)
-        manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
-        manifest["motion"] = rests_on(analysis.motion)
-        manifest["calibration"] = calibration_rows(calibration, done)
-        manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
-        published = publish(store, cycle, products, manifest)
-        record_analysis(store, rainfall.analysis, inputs.time, step)
+        fine = working_grid(rates, windows, rainfall, analysis.motion, columns)
+    with begun(store, cycle, fine) as publish:
+        with log.stage("flood"):
+            flows = flood(rainfall.best, forecast, inputs.time, store, settings, log, rivers)
+        with log.stage("rules"):
+            grid = product_grid(windows, rates, rainfall, settings)
+            levels = warning_levels(grid, settings)
+            levels = keep_likely(levels, store, inputs.time, settings, log)
+            judged = judge(levels, flows.dataset, settings, log)
+        before_answers()
+        with log.stage("publish"):
+            products = Products(grid.merge(levels.published), fine, flows.dataset, cells.table)
+            manifest = manifest_of(settings, inputs, ingested, steering, log)
+            manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
+            manifest["motion"] = rests_on(analysis.motion)
+            manifest["calibration"] = calibration_rows(calibration, done)
+            manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
+            published = publish(products, manifest)
+            record_analysis(store, rainfall.analysis, inputs.time, step)
     with log.stage("scores"):
         learned = score_published(store, products.products, inputs.time, settings, log)
     with log.stage("state"):
@@ -334,14 +331,6 @@ def name_short_windows(windows: xr.Dataset, log: StageLog) -> None:
         log.degrade(
             f"rain before the analysis is known for part of the windows ({', '.join(short)})"
         )
-
-
-def publish(store: Store, cycle: str, products: Products, manifest: Mapping[str, object]) -> bool:
-    """Publish the fast part; False where this cycle was published before."""
-    with store.publish(cycle, "fast") as part:
-        write_products(part, products)
-        part.manifest(**manifest)
-    return part.published
 
 
 def manifest_of(
