@@ -126,7 +126,8 @@ def read_bulletin(connection: Connection, press: Press, unit: str) -> Bulletin:
     name_zh, name_en = f"{press.city_zh}{county.name_zh}", f"{county.name_en}, {press.city_en}"
     if len(unit) > Tier.COUNTY.digits:
         own, smaller = _smaller(connection, unit)
-        name_zh, name_en = name_zh + smaller, f"{smaller} ({unit}), {name_en}"
+        name_zh += smaller.removeprefix(county.name_zh)
+        name_en = f"{smaller} ({unit}), {name_en}"
     standing, cells = _standing(connection, press, county, own)
     of_unit = _of_unit(press.status, unit)
     answers = _answers(connection, of_unit)

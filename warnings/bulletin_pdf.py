@@ -65,7 +65,7 @@ class _Page:
         self._section(_LEFT, top - 14, "当前预警", "Warnings in force")
         self._warnings(land, top - 34, floor)
         y = self._section(_LEFT, floor - 12, "江河水库超标", "Rivers and reservoirs over marks")
-        y = self._water(water, y, floor - 130)
+        y = self._water(water, y, floor - 185)
         y = self._section(_LEFT, y - 16, "责任人与答复", "Who is responsible, and their answers")
         self._people(y)
         self._foot(number)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, CursorResult, select, text
 from jinghu.grid.times import isoformat
 from jinghu.warnings.changed import concerned
 from jinghu.warnings.levels import Level, Role, Tier
+from jinghu.warnings.postgres import count_anew
 from jinghu.warnings.purposes import channel_purposes, require_fit
 from jinghu.warnings.quiet import Quiet
 from jinghu.warnings.routes import first_of_routes
@@ -21,6 +22,8 @@ _TIER = (
     + " ".join(f"WHEN '{role.value}' THEN {int(role.tier)}" for role in Role)
     + " END"
 )
+
+_MANY = 200  # people at once, after whom PostgreSQL has to know how many tasks there are
 
 _UNDELIVERED = "status IN ('PENDING', 'LEASED', 'MERGED')"
 _OF_EVENT = "alert_id IN (SELECT alert_id FROM alert WHERE event_id = :event_id)"
@@ -182,7 +185,8 @@ def fan_out(
     if changed is None:
         return 0
     run = _Statements(connection, {"changed": changed}, names | {"channel": ""})
-    run(_TASKS)
+    if run(_TASKS).rowcount >= _MANY:
+        count_anew(connection, "task")
     _ask(connection, event_id, now, answer_within)
     return int(run(_TOLD).rowcount)
 
