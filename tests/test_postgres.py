@@ -68,6 +68,30 @@ def test_a_database_that_cannot_be_reached_is_one_line_without_the_password(tmp_
     assert f"office:***@127.0.0.1:{nobody}/warnings" in err
 
 
+def test_an_installation_moves_and_goes_on(tmp_path, postgres, jinghu):
+    """Warned with SQLite until now; the storm goes on with PostgreSQL."""
+    before = Office(configure(tmp_path))
+    before.time = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
+    issued = before.cycle(160)["issued"]
+    old = before.settings.warnings.database
+    config = configure(tmp_path, database=postgres.database())
+    code, out, _ = jinghu("database", "move", old, "-c", config, "--json")
+    moved = json.loads(out)
+    assert (code, moved["recipient"], moved["alert"]) == (0, 1200, issued)
+    after = Office(config)
+    after.time = before.time
+    assert after.again(160)["repeated"] is True
+    assert after.cycle(200)["updated"] > 0
+    code, out, _ = jinghu("audit", "verify", "-c", config)
+    assert (code, "whole" in out) == (0, True), out
+
+    code, _, err = jinghu("database", "move", old, "-c", config)
+    assert (code, "it is not empty" in err) == (3, True)
+    nothing = f"sqlite:///{tmp_path / 'nothing.db'}"
+    code, _, err = jinghu("database", "move", nothing, "-c", config)
+    assert (code, "there is none" in err) == (3, True)
+
+
 @pytest.mark.slow
 def test_whole_cycles(event, postgres, tmp_path, jinghu):
     """The rain is published while the database is away; people are told when it is there."""

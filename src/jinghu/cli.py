@@ -9,6 +9,7 @@ import typer
 
 from jinghu.cli_audit import audit_app
 from jinghu.cli_bulletin import bulletin
+from jinghu.cli_database import database_app
 from jinghu.cli_drill import drill_app
 from jinghu.cli_export import export
 from jinghu.cli_hold import hold_app
@@ -39,6 +40,7 @@ app.add_typer(clutter_app, name="clutter")
 app.add_typer(audience_app, name="audience")
 app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
+app.add_typer(database_app, name="database")
 app.add_typer(drill_app, name="drill")
 app.add_typer(rules_app, name="rules")
 app.add_typer(hold_app, name="hold")
