@@ -114,7 +114,7 @@ class World:
 
 
 # What holds with SQLite holds with PostgreSQL: the files of tests that meet a database meet both.
-_BOTH = {"database", "digest", "keys", "outbox", "reconcile"}
+_BOTH = {"database", "digest", "outbox"}
 _BOTH_SLOWLY = {
     "acknowledge",
     "approvals",
@@ -125,12 +125,14 @@ _BOTH_SLOWLY = {
     "escalation",
     "fanout",
     "holds",
+    "keys",
     "ladder",
     "ledger",
     "lifecycle",
     "likely",
     "phones",
     "purposes",
+    "reconcile",
     "routes",
     "same_message",
     "torrents",
