@@ -80,7 +80,7 @@ def step_up(
     wanted = start + kinetic / start**2 + friction * start ** (-10.0 / 3.0) - slope * dx
     low, high = critical, max(start, critical)
     if low + kinetic / low**2 - friction * low ** (-10.0 / 3.0) >= wanted:
-        return low
+        return float(low)
     while high + kinetic / high**2 - friction * high ** (-10.0 / 3.0) < wanted:
         high *= 1.5
     h = min(max(depth, low), high)
@@ -95,9 +95,9 @@ def step_up(
         if not low < new < high:
             new = 0.5 * (low + high)
         if abs(new - h) < _TOLERANCE_M:
-            return new
+            return float(new)
         h = new
-    return h
+    return float(h)
 
 
 @numba.njit(cache=True, error_model="numpy")
