@@ -12,6 +12,7 @@ from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs, check
 from jinghu.grid.spec import GridSpec
 from jinghu.hydro import runoff
+from jinghu.hydro.backwater import backwater_stage_m, stem_of
 from jinghu.hydro.gauges import PlacedGauge
 from jinghu.hydro.network import RiverNetwork, runoff_weights
 from jinghu.hydro.regulated import (
@@ -206,11 +207,15 @@ def _flows(
     at_gauges = discharge[:, at]
     level = network.bed_m[at] + depth_m(network, at, at_gauges)
     gate = basin.rivers.works.gate
-    if gate is not None and routed.gate is not None:  # the pond stands over the lower gauges
+    if gate is not None and routed.gate is not None:
         ponded = np.isin(at, gate.upstream)
-        level[:, ponded] = np.maximum(level[:, ponded], routed.gate.level_m)
+        stem = stem_of(network, gate.reach, gate.upstream, at)
+        held = routed.gate.level_m[:, 0]
+        stage = backwater_stage_m(network, stem, discharge[:, stem.reach], held)
+        level[:, ponded] = stage[:, np.searchsorted(stem.reach, at[ponded])]
     level_attrs = attrs("water_level") | {
-        "long_name": "water level of uniform flow above the bed of the terrain, or of the pond",
+        "long_name": "water level above the bed of the terrain: uniform flow, or above a tidal"
+        " gate steady flow under the backwater of its pond",
         "vertical_datum": f"heights of the terrain: {network.terrain_source}",
     }
     flow_attrs = attrs("river_discharge")
@@ -237,6 +242,18 @@ def depth_m(
     """Depth of uniform flow in a wide rectangle (Manning): (time, gauge) m."""
     conveyance = network.width_m[reach] * np.sqrt(network.slope[reach]) / network.manning_n[reach]
     return np.asarray((np.maximum(discharge, 0.0) / conveyance) ** 0.6)
+
+
+def restaged_m(
+    level: NDArray[np.float64], uniform: NDArray[np.float64], other: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Level under another discharge, by the stages of uniform flow under the old and the other.
+
+    Where the pond holds the level over the old one it stands at least as high as before; a river
+    that draws down to the pond moves with uniform flow.
+    """
+    held = level > uniform + 0.005
+    return np.where(held, np.maximum(level, other), level + (other - uniform))
 
 
 def _places(network: RiverNetwork) -> dict[str, xr.Variable]:

@@ -8,7 +8,7 @@ from jinghu.api.dispatch_schemas import DispatchRequest
 from jinghu.configs.settings import Settings
 from jinghu.dispatch import Situation, situation
 from jinghu.grid.errors import DataError
-from jinghu.hydro.model import depth_m
+from jinghu.hydro.model import depth_m, restaged_m
 
 QUANTILES = (0.1, 0.5, 0.9)
 _GAUGES = ("gauge_discharge", "water_level")
@@ -111,7 +111,6 @@ def _members(
     at = np.array([g.reach for g in here.gauges], np.int64)
     flow = np.stack([run["gauge_discharge"].values for run in runs]).astype(np.float64)
     uniform = network.bed_m[at] + depth_m(network, at, flow)
-    ponded = values > uniform + 0.005  # the pond stands over it
     stage = network.bed_m[at] + depth_m(network, at, flow * factor[None, 1:])
     changed = np.abs(factor[None, 1:] - 1.0) > 1e-9
-    return np.where(changed, np.where(ponded, np.maximum(values, stage), stage), values)
+    return np.where(changed, restaged_m(values, uniform, stage), values)

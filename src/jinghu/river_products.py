@@ -8,7 +8,7 @@ import xarray as xr
 from jinghu.grid.fields import attrs
 from jinghu.grid.times import to_numpy
 from jinghu.hydro.members import make_crew
-from jinghu.hydro.model import FloodState, depth_m
+from jinghu.hydro.model import FloodState, depth_m, restaged_m
 from jinghu.hydro.output_correction import corrected, foreseen, log_sd
 from jinghu.hydro.updating import ends_of_reaches
 from jinghu.river_known import observed
@@ -45,15 +45,13 @@ def forecast_corrected(flows: xr.Dataset, taken: Taken, watch: Watch, time: date
     network, at = watch.basin.network, watch.reaches
     level = flows["water_level"].values.astype(np.float64)
     uniform = network.bed_m[at] + depth_m(network, at, computed)
-    ponded = level > uniform + 0.005  # the pond stands over it
     variables: dict[str, object] = {
         "gauge_discharge_computed": flows["gauge_discharge"].assign_attrs(
             long_name="before the correction at the gauge"
         )
     }
     for suffix, values in bounds.items():
-        stage = network.bed_m[at] + depth_m(network, at, values)
-        stage = np.where(ponded, np.maximum(level, stage), stage)
+        stage = restaged_m(level, uniform, network.bed_m[at] + depth_m(network, at, values))
         silent = np.isnan(residuals.last) if not suffix else np.zeros(len(at), bool)
         for name, new in (("gauge_discharge", values), ("water_level", stage)):
             old = flows[name]
@@ -82,7 +80,7 @@ def at_gauges_now(flows: xr.Dataset, watch: Watch, state: FloodState) -> xr.Data
     network = watch.basin.network
     uniform = network.bed_m[at] + depth_m(network, at, old)
     new = network.bed_m[at] + depth_m(network, at, flow[at])
-    new = np.where(level > uniform + 0.005, np.maximum(level, new), new)
+    new = restaged_m(level, uniform, new)
     return flows.assign(
         river_discharge=flows["river_discharge"].copy(data=flow[None].astype(np.float32)),
         gauge_discharge=flows["gauge_discharge"].copy(data=flow[None, at].astype(np.float32)),

@@ -205,6 +205,7 @@ async def a_proposal_names_what_binds(page: Page, dispatching: Dispatching) -> N
     await fill(page, safe_flow="650", max_stage="", title="优化")
     await do(page, "propose", "document.querySelector('[data-plan=changzhao]')")
     asked = dispatching.asked[-1]
+    assert asked.propose is not None
     assert (asked.propose.controls[0].gauge, asked.propose.controls[0].safe_m3_s) == ("嵊州", 650)
     assert (asked.schedules, asked.constraints) == ([], [])
     text = await panel(page)
