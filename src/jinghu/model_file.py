@@ -38,6 +38,46 @@ class ModelRain:
     degradation: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of a model run; without a reference time its first time stands for that."""
+
+    reference: np.datetime64
+    first: np.datetime64
+    last: np.datetime64
+
+    @classmethod
+    def of(cls, model: ModelRain) -> "Span":
+        """Times of rain that was read."""
+        first, last = (np.datetime64(t, "ns") for t in model.rain["time"].values[[0, -1]])
+        return cls(first if model.reference is None else model.reference, first, last)
+
+
+def span_of(source: Path) -> Span:
+    """Times of a file, of which nothing else is read.
+
+    Raises
+    ------
+    DataError
+        Names the file and why it was refused.
+    """
+    try:
+        zarr = source.is_dir()
+        with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
+            if "time" not in found.coords:
+                raise DataError(source, "has no times")
+            kept = found[["time"]].assign({n: v for n, v in found.variables.items() if v.ndim == 0})
+            kept = kept.load()
+    except (OSError, ValueError, KeyError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
+    _check_times(np.atleast_1d(kept["time"].values), source)
+    rain, _ = in_utc(kept, source)
+    first, last = (np.datetime64(t, "ns") for t in np.atleast_1d(rain["time"].values)[[0, -1]])
+    reference = _reference(kept, source)
+    return Span(first if reference is None else reference, first, last)
+
+
 def read_model(source: Path) -> ModelRain:
     """Model rain from NetCDF or Zarr.
 
