@@ -2,7 +2,8 @@
 
 Rates on the working grid and step amounts on the product grid are blended each on its own scales,
 with one memory of the model's skill. On the product grid the blend goes on after the nowcast's
-end, for the rivers: the rain is extrapolated along the motion as far, and gives way to the model.
+end, for the rivers: the rain is extrapolated along the motion, and within two hours gives way to
+the model, for by then neither its place nor its amount is known.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,15 @@ from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, to_numpy
 from jinghu.model_inputs import RECENT, ModelInputs, ModelRun
 from jinghu.nowcast import Method
-from jinghu.nowcast.blending import Blend, blend
+from jinghu.nowcast.blending import blend
 from jinghu.nowcast.intake import minute
+from jinghu.nowcast.model_grid import at_times
 from jinghu.rainfall import Rainfall
 from jinghu.stages import StageLog
 
 STATE = "model_skill"
-_TOLD_EVERY_MIN = 30.0
+_TOLD_EVERY_MIN = 30
+_HANDOVER_MIN = 120.0  # after the nowcast's end, until the model stands alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,11 @@ def blended_forecast(
         return blended_forecast(rates, amounts, _forgetful(blending), settings, log)
     for text in fine.degradations:
         log.degrade(text)
-    coarse = _on_product_grid(amounts, blending, settings)
-    mm = coarse.forecast["rainfall_rate"].values[1:] * np.float32(step_min / 60.0)
+    coarse, shares = _on_product_grid(amounts, blending, settings)
+    mm = coarse[1:] * np.float32(step_min / 60.0)
     leads = amounts.sizes["time"]
-    ends = blending.analyses["time"].values[-1] + coarse.forecast["lead_time"].values[1:]
+    step = np.timedelta64(step_min, "m").astype("timedelta64[ns]")
+    ends = blending.analyses["time"].values[-1] + step * np.arange(1, len(coarse))
     whole = xr.Dataset(
         {"rainfall_amount": (("time", "y", "x"), mm, attrs("rainfall_amount"))},
         coords={"time": ends, **settings.grid.product().coords()},
@@ -147,7 +151,7 @@ def blended_forecast(
         whole.isel(time=slice(0, leads)),
         outlook,
         fine.state,
-        _summary(blending, coarse.forecast),
+        _summary(blending, shares, step_min),
     )
 
 
@@ -179,12 +183,18 @@ def _forgetful(blending: Blending) -> Blending:
     return Blending(blending.run, blending.analyses, blending.motion, None)
 
 
-def _on_product_grid(amounts: xr.Dataset, blending: Blending, settings: Settings) -> Blend:
-    """Blend of mean rates of steps, up to where the model or the blend ends."""
+def _on_product_grid(
+    amounts: xr.Dataset, blending: Blending, settings: Settings
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Mean rates of steps (lead + 1, y, x), up to where the model or the blend ends.
+
+    Returns them and the model's share (lead + 1,) in them: that of the blend where the nowcast
+    tells something, all of it elsewhere.
+    """
     spec, factor, of = settings.grid.product(), settings.grid.working_factor, settings.nowcast
     analyses = _coarse_analyses(blending, spec, factor)
     time, last = analyses["time"].values[-1], analyses["rainfall_rate"].values[-1]
-    step = np.timedelta64(of.step_min, "m")
+    step = np.timedelta64(of.step_min, "m").astype("timedelta64[ns]")
     reach = min((blending.run.span.last - time) // step, round(of.blend_until_h * 60 / of.step_min))
     known = amounts["rainfall_amount"].values * np.float32(60.0 / of.step_min)
     parts = [last[None], known]
@@ -193,7 +203,19 @@ def _on_product_grid(amounts: xr.Dataset, blending: Blending, settings: Settings
         parts.append(advect(last, per_step, list(range(len(known) + 1, reach + 1))))
     nowcast = _dataset(np.concatenate(parts), blending, spec, of.step_min)
     model = blending.run.product
-    return blend(nowcast, analyses, model, Method.EXTRAPOLATION, state=blending.before)
+    made = blend(nowcast, analyses, model, Method.EXTRAPOLATION, state=blending.before).forecast
+    rates = made["rainfall_rate"].values
+    shares = np.zeros(len(rates))
+    if "model_share" in made:  # there is room for scales
+        shares = made["model_share"].values.astype(np.float64)
+    beyond = np.arange(len(rates)) - len(known)
+    weight = np.clip(beyond * of.step_min / _HANDOVER_MIN, 0.0, 1.0).astype(np.float32)
+    said = at_times(model, time + step * np.arange(len(rates)))
+    handed = (1.0 - weight)[:, None, None] * rates + weight[:, None, None] * said
+    rates = np.where(np.isfinite(said) & (beyond > 0)[:, None, None], handed, rates)
+    seen = np.isfinite(nowcast["rainfall_rate"].values).mean(axis=(1, 2))
+    shares = 1.0 - seen * (1.0 - weight) * (1.0 - shares)
+    return rates.astype(np.float32), shares
 
 
 def _dataset(
@@ -251,19 +273,17 @@ def _analyses_dataset(
     )
 
 
-def _summary(blending: Blending, forecast: xr.Dataset) -> dict[str, object]:
+def _summary(blending: Blending, shares: NDArray[np.float64], step_min: int) -> dict[str, object]:
     """What a reader of the manifest is told."""
     time, span = blending.analyses["time"].values[-1], blending.run.span
-    told = {
+    told: dict[str, object] = {
         "file": blending.run.file,
         "reference_time": minute(span.reference),
         "age_h": round(float((time - span.reference) / np.timedelta64(1, "h")), 2),
         "until": minute(span.last),
     }
-    if "model_share" not in forecast:  # a grid without room for scales
-        return told
-    minutes = forecast["lead_time"].values / np.timedelta64(1, "m")
-    shares = forecast["model_share"].values
-    every = [k for k in range(1, len(minutes)) if minutes[k] % _TOLD_EVERY_MIN == 0]
-    return told | {"share_by_lead_min": {f"{minutes[k]:g}": round(float(shares[k]), 3)
-                                         for k in every or [len(minutes) - 1]}}  # fmt: skip
+    minutes = [k * step_min for k in range(1, len(shares))]
+    every = [m for m in minutes if m % _TOLD_EVERY_MIN == 0] or minutes[-1:]
+    return told | {
+        "share_by_lead_min": {str(m): round(float(shares[m // step_min]), 3) for m in every}
+    }
