@@ -118,6 +118,7 @@ def test_rivers_get_the_model_after_the_nowcast(ran, full, runs):
     assert times[-1] == to_numpy(TIME + 88 * STEP)  # 15:00, where the run ends
     assert np.isfinite(outlook.values).all()
     run = read_model_inputs([runs / USED], ran, (TIME, TIME), StageLog(Console(quiet=True))).run
+    assert run is not None
     said = at_times(run.product, times)
     np.testing.assert_allclose(outlook.values[20:], said[20:] / 10.0, rtol=1e-5)
     assert not np.allclose(outlook.values[:10], said[:10] / 10.0, rtol=1e-2)
@@ -163,6 +164,7 @@ def test_an_older_run_that_covers_the_nowcast_goes_first(event, tmp_path):
     model_rain(TIME - 6 * HOUR, 20).to_netcdf(tmp_path / "long.nc")
     model_rain(TIME - 1 * HOUR, 2).to_netcdf(tmp_path / "short.nc")
     found, named = choose(event, [tmp_path])
+    assert found.run is not None
     assert found.run.file == "long.nc"
     assert named == []
     found, named = choose(event, [tmp_path / "short.nc"])
@@ -179,21 +181,56 @@ def test_runs_of_later_cycles_and_old_ones_are_passed_over(event, tmp_path):
     assert named == ["no usable model run of the last 8 h: the nowcast alone"]
 
 
+def unseen(event, tmp_path, store, model):
+    """Products and manifest of a cycle without any radar."""
+    (tmp_path / "radar").mkdir(exist_ok=True)
+    settings = alone(event.settings, tmp_path / store)
+    run_cycle(
+        settings,
+        CycleInputs(TIME, TIME, [tmp_path / "radar"], [], model=model),
+        Console(quiet=True),
+    )
+    part = Store(settings.store).latest()
+    assert part is not None
+    return part, part.open("products.zarr").load()
+
+
 def test_a_cycle_without_a_usable_run_is_the_nowcast_alone(event, tmp_path):
-    products = []
-    (tmp_path / "radar").mkdir()  # nothing was seen: what a model might change shows at once
-    for store, model in (("a", []), ("b", [tmp_path / "none"])):
-        settings = alone(event.settings, tmp_path / store)
-        at = CycleInputs(TIME, TIME, [tmp_path / "radar"], [], model=model)
-        run_cycle(settings, at, Console(quiet=True))
-        part = Store(settings.store).latest()
-        products.append(part.open("products.zarr").load())
-        assert not (part.folder / "outlook.zarr").exists()
-        assert part.manifest().get("model") == ({} if model else None)
-    xr.testing.assert_identical(*products)
-    named = part.manifest()["degradations"]
+    (one, without), (two, found) = (
+        unseen(event, tmp_path, store, model)
+        for store, model in (("a", []), ("b", [tmp_path / "none"]))
+    )
+    xr.testing.assert_identical(without, found)
+    assert not (two.folder / "outlook.zarr").exists()
+    assert "model" not in one.manifest()
+    assert two.manifest()["model"] == {}
+    named = two.manifest()["degradations"]
     assert f"model input {tmp_path / 'none'} does not exist" in named
     assert "no usable model run of the last 36 h: the nowcast alone" in named
+
+
+def test_where_nothing_was_seen_stands_the_model(event, runs, tmp_path):
+    part, products = unseen(event, tmp_path, "a", [runs / USED])
+    settings = alone(event.settings, tmp_path / "a")
+    of = read_model_inputs([runs / USED], settings, (TIME, TIME), StageLog(Console(quiet=True)))
+    assert of.run is not None
+    said = at_times(of.run.product, products["time"].values + products["lead_time"].values)
+    np.testing.assert_allclose(products["rainfall_rate"].values[1:], said[1:], atol=0.1)
+    assert np.isnan(products["rainfall_rate"].values[0]).all()
+    assert set(part.manifest()["model"]["share_by_lead_min"].values()) == {1.0}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_files_with_wrong_bytes_never_stop_a_cycle(event, tmp_path, seed):
+    random = np.random.default_rng(seed)
+    path = tmp_path / "model.nc"
+    model_rain(TIME - HOUR, 12).to_netcdf(path, encoding={"rainfall_rate": {"zlib": True}})
+    content = bytearray(path.read_bytes())
+    for at in random.integers(0, len(content), 1 + 20 * (seed % 3)):
+        content[at] = random.integers(256)
+    path.write_bytes(content[: len(content) - (seed % 4 == 3) * 2000])
+    found, named = choose(event, [path])
+    assert (found.run is None) == any("no usable model run" in text for text in named)
 
 
 def test_the_doctor_looks_for_them(event, tmp_path):

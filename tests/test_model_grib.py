@@ -234,6 +234,7 @@ def test_a_cycle_takes_a_run_in_grib(ec, tmp_path):
     assert [(r.file.name, r.error.cause[:12]) for r in found.refused] == [
         ("m2.grb2", "damaged or c")
     ]
+    assert found.run is not None
     assert found.run.file == "m8.grb2"
     assert found.run.span.last == RUN + 8 * HOUR
     lon, lat = settings.grid.product().lonlat()

@@ -25,9 +25,11 @@ from jinghu.grid.store import Store
 from jinghu.grid.times import cycle_name, to_numpy
 from jinghu.model_inputs import RECENT, ModelInputs, ModelRun
 from jinghu.nowcast import Method
+from jinghu.nowcast.blend_weights import SkillParams
 from jinghu.nowcast.blending import blend
 from jinghu.nowcast.intake import minute
 from jinghu.nowcast.model_grid import at_times
+from jinghu.nowcast.model_skill import skill_state
 from jinghu.rainfall import Rainfall
 from jinghu.stages import StageLog
 
@@ -95,10 +97,24 @@ def blending_of(
     if model.run is None:
         return None
     store = Store(settings.store)
-    before = load_state(store, cycle_name(time), STATE, report=log.degrade)
+    before = _skill_before(store, time, log)
     step = timedelta(minutes=settings.nowcast.step_min)
     analyses = _analyses(store, rainfall, time, step, settings.grid.working())
-    return Blending(model.run, analyses, motion, None if before is None else before[1])
+    return Blending(model.run, analyses, motion, before)
+
+
+def _skill_before(store: Store, time: datetime, log: StageLog) -> xr.Dataset | None:
+    """The model's skill as the cycle before knew it; None where that is of no use."""
+    found = load_state(store, cycle_name(time), STATE, report=log.degrade)
+    if found is None:
+        return None
+    try:
+        nothing = np.full(1, np.nan)
+        skill_state(nothing, np.ones(1), np.array(to_numpy(time)), found[1], SkillParams())
+    except ConfigError as error:
+        log.degrade(f"{error}: the model's long-run skill is taken")
+        return None
+    return found[1]
 
 
 def blended_forecast(
@@ -123,17 +139,13 @@ def blended_forecast(
         return Forecast(rates, amounts, None, None, {})
     step_min = settings.nowcast.step_min
     nowcast = _dataset(rates, blending, settings.grid.working(), step_min)
-    try:
-        fine = blend(
-            nowcast,
-            blending.analyses,
-            blending.run.working,
-            Method.EXTRAPOLATION,
-            state=blending.before,
-        )
-    except ConfigError as error:  # the state is of no use
-        log.degrade(f"{error}: the model's long-run skill is taken")
-        return blended_forecast(rates, amounts, _forgetful(blending), settings, log)
+    fine = blend(
+        nowcast,
+        blending.analyses,
+        blending.run.working,
+        Method.EXTRAPOLATION,
+        state=blending.before,
+    )
     for text in fine.degradations:
         log.degrade(text)
     coarse, shares = _on_product_grid(amounts, blending, settings)
@@ -165,7 +177,7 @@ def blended_members(
     rates
         (member, lead + 1, y, x) mm/h, lead 0 first.
     blending, settings
-        Of `blending_of`, whose state `blended_forecast` has found to be of use; settings.
+        Of `blending_of`; of the installation.
     """
     spec, factor = settings.grid.product(), settings.grid.working_factor
     members = _dataset(rates, blending, spec, settings.nowcast.step_min)
@@ -177,10 +189,6 @@ def blended_members(
         state=blending.before,
     )
     return np.asarray(made.forecast["rainfall_rate"].values, np.float32)
-
-
-def _forgetful(blending: Blending) -> Blending:
-    return Blending(blending.run, blending.analyses, blending.motion, None)
 
 
 def _on_product_grid(

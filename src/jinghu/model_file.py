@@ -70,7 +70,7 @@ def span_of(source: Path) -> Span:
                 raise DataError(source, "has no times")
             kept = found[["time"]].assign({n: v for n, v in found.variables.items() if v.ndim == 0})
             kept = kept.load()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # of HDF5: the last
         cause = getattr(error, "strerror", None) or str(error)
         raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
     _check_times(np.atleast_1d(kept["time"].values), source)
