@@ -210,7 +210,9 @@ def _on_product_grid(
         per_step = motion_array(_coarse_motion(blending.motion, spec, factor), of.step_min * 60.0)
         parts.append(advect(last, per_step, list(range(len(known) + 1, reach + 1))))
     nowcast = _dataset(np.concatenate(parts), blending, spec, of.step_min)
+    # The mean of a step is the rain in its middle.
     model = blending.run.product
+    model = model.assign_coords(time=model["time"].values + step // 2)
     made = blend(nowcast, analyses, model, Method.EXTRAPOLATION, state=blending.before).forecast
     rates = made["rainfall_rate"].values
     shares = np.zeros(len(rates))

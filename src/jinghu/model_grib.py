@@ -1,11 +1,17 @@
 """Rain of a numerical model from GRIB2, by ECMWF's ecCodes (optional extra ``grib``).
 
+Files are decoded in a process of its own: on damaged ones the library may end the process.
+
 Messages of precipitation are picked by the numbers of WMO code table 4.2 (discipline 0, category
 1): total precipitation (8), precipitation rates (7, 52), and ECMWF's local total precipitation in
 m (193). The others of a file are passed over. Grids: regular latitude and longitude (template
 3.0), Lambert conformal (3.30). Latitudes of a model on a sphere are taken as geodetic, as NWP does.
 """
 
+import importlib.util
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +35,8 @@ _INSTANTS = (0, 1)
 _ACCUMULATION, _AVERAGE = 1, 0  # code table 4.10
 _UNITS_S = {0: 60, 1: 3600, 2: 86400, 10: 10800, 11: 21600, 12: 43200, 13: 1}  # code table 4.4
 _MISSING = -1e30
+_PATIENCE_S = 120.0
+_LACKING = "is GRIB, which needs ecCodes: install jinghu with its extra grib"
 _FALL_MM = 0.1  # that packing may take from an accumulated amount
 
 
@@ -63,10 +71,8 @@ def grib_times(source: Path) -> tuple[np.datetime64, np.datetime64, np.datetime6
     DataError
         Names the file and why it was refused.
     """
-    fields = [field for field, _ in _messages(source, False)]
-    _check_one_run(fields, source)
-    starts, ends = [f.start for f in fields], [f.end for f in fields]
-    return fields[0].reference, min(starts), max(ends)
+    first, last, reference = _elsewhere("times", source)
+    return reference, first, last
 
 
 def read_grib(source: Path) -> xr.Dataset:
@@ -84,6 +90,42 @@ def read_grib(source: Path) -> xr.Dataset:
         Names the file and why it was refused: ecCodes is missing; damaged or cut short; no rain;
         several runs, members or grids; a grid or a statistic that is not read here.
     """
+    return _elsewhere("rain", source)  # type: ignore[no-any-return]
+
+
+def _elsewhere(what: str, source: Path) -> Any:
+    """What a process of its own says of a file."""
+    if importlib.util.find_spec("eccodes") is None:
+        raise DataError(source, _LACKING)
+    command = [sys.executable, "-P", "-m", "jinghu.model_grib", what, str(source)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        cause = f"damaged: not decoded within {_PATIENCE_S:g} s"
+        raise DataError(source, cause) from None
+    if done.returncode != 0:
+        raise DataError(source, f"damaged: its decoder ended with code {done.returncode}")
+    said = pickle.loads(done.stdout)  # written by this module, below
+    if isinstance(said, str):
+        raise DataError(source, said)
+    return said
+
+
+def _answer(what: str, source: Path) -> object:
+    """What is said of a file, or the cause of its refusal."""
+    try:
+        return _rain_of(source) if what == "rain" else _times_of(source)
+    except DataError as error:
+        return error.cause
+
+
+def _times_of(source: Path) -> tuple[np.datetime64, np.datetime64, np.datetime64]:
+    fields = [field for field, _ in _messages(source, False)]
+    _check_one_run(fields, source)
+    return min(f.start for f in fields), max(f.end for f in fields), fields[0].reference
+
+
+def _rain_of(source: Path) -> xr.Dataset:
     fields, coords = [], None
     for field, of_grid in _messages(source, True):
         fields.append(field)
@@ -115,8 +157,7 @@ def _eccodes(source: Path) -> ModuleType:
     try:
         import eccodes
     except (ImportError, RuntimeError):  # the bindings, or the library below them
-        cause = "is GRIB, which needs ecCodes: install jinghu with its extra grib"
-        raise DataError(source, cause) from None
+        raise DataError(source, _LACKING) from None
     return eccodes  # type: ignore[no-any-return,unused-ignore]
 
 
@@ -134,7 +175,7 @@ def _messages(source: Path, decoded: bool) -> Iterator[tuple[_Field, dict[str, A
                     ec.codes_release(handle)
     except OSError as error:
         raise DataError(source, error.strerror or str(error)) from None
-    except ec.CodesInternalError as error:
+    except (ec.CodesInternalError, ValueError, MemoryError) as error:  # dates, shapes, sizes
         raise DataError(source, f"damaged or cut short: {error}") from None
 
 
@@ -286,3 +327,7 @@ def _disjoint(
             kept.append(piece)
     kept.sort(key=lambda p: p[0])
     return np.array([p[:2] for p in kept]), np.stack([p[2] for p in kept])
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(pickle.dumps(_answer(sys.argv[1], Path(sys.argv[2]))))
