@@ -100,6 +100,7 @@ class InputSettings(_Frozen):
     river_frame: str = Field(
         "", description="frame of their coordinates; that of the rain stations where empty"
     )
+    model: tuple[ConfigPath, ...] = Field((), description="files or folders of model rain")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
     expected_radars: tuple[str, ...] = Field(
         (), description="codes of radars whose silence degrades a cycle by name"
@@ -192,6 +193,8 @@ class NowcastSettings(_Frozen):
     neighbourhood_km_h: float = Field(
         8.0, ge=0, description="growth of the neighbourhood over which shares are averaged"
     )
+    oldest_model_h: float = Field(36.0, gt=0, description="age of a model run that is still used")
+    blend_until_h: float = Field(12.0, gt=0, le=48, description="of model rain for the rivers")
 
     @field_validator("amount_thresholds_mm", "rate_thresholds_mm_h", "quantiles")
     @classmethod

@@ -167,6 +167,19 @@ export function gaugePanel(hydrograph, cursor, back) {
   ];
 }
 
+/** The run of a numerical model that a cycle was blended with; nothing where none is configured. */
+function modelPart(model) {
+  if (!model) return [];
+  const head = el("h2", {}, both("数值模式", "numerical model"));
+  if (!model.file) return [head, el("p", { class: "note" }, both("没有可用的起报，只用外推。", "No usable run: the nowcast alone."))];
+  const shares = Object.entries(model.share_by_lead_min ?? {}).filter(([minutes]) => minutes % 60 === 0);
+  return [
+    head,
+    el("p", {}, model.file, el("div", { class: "en" }, `${model.reference_time}, ${model.age_h} h, until ${model.until}`)),
+    el("p", {}, both("各时效所占份额", "share by lead"), ` ${shares.map(([m, share]) => `+${m / 60} h ${Math.round(100 * share)}%`).join(" · ") || "—"}`),
+  ];
+}
+
 export function notesPanel(manifest) {
   if (!manifest) return [];
   const inputs = manifest.inputs ?? {};
@@ -180,6 +193,7 @@ export function notesPanel(manifest) {
       : el("p", { class: "note" }, both("没有。", "None.")),
     el("h2", {}, both(`使用的雷达 ${(inputs.radars ?? []).length}`, "radars used")),
     el("p", {}, (inputs.radars ?? []).join("  ") || "—"),
+    ...modelPart(manifest.model),
     el("h2", {}, both(`拒收 ${refused.length}`, "inputs refused")),
     refused.length
       ? list(refused.map((r) => el("div", {}, r.file, el("div", { class: "en" }, r.cause))))

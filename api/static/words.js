@@ -26,6 +26,12 @@ const PATTERNS = [
   [/^radar (\S+) has rain on it and reads ([\d.]+) dB low: corrected/, (m) =>
     `雷达 ${m[1]} 天线罩有雨水，偏低 ${m[2]} dB，已订正`],
   [/^no delivery channel/, () => "没有配置发送渠道：预警已生成，没有发送给任何人"],
+  [/^no usable model run of the last ([\d.]+) h/, (m) => `近 ${m[1]} 小时没有可用的数值模式预报：只用外推`],
+  [/^model input (\S+) does not exist/, (m) => `数值模式目录 ${m[1]} 不存在`],
+  [/^model (\S+) ends at (\S+), before the nowcast/, (m) => `数值模式 ${m[1]} 只到 ${m[2]}，短于外推时效`],
+  [/^model (\S+) covers (\d+) % of the grid/, (m) => `数值模式 ${m[1]} 只覆盖 ${m[2]}% 的区域`],
+  [/^the model has no rain at the last analyses/, () => "数值模式没有最近实况时刻的降雨：按其长期技巧融合"],
+  [/^the model has no rain for (\d+) of (\d+) leads/, (m) => `数值模式缺 ${m[2]} 个时效中的 ${m[1]} 个：这些时效只用外推`],
   [/^no critical rain: what stands/, () => "没有临界雨量产品：已发布的山洪预警维持不变"],
   [/^(\d+) steps wait for a second person/, (m) => `${m[1]} 项预警操作等待复核`],
   [/^(\S+) was issued by rule/, (m) => `${m[1]} 复核超时，已按规定自动发布`],

@@ -85,6 +85,7 @@ def cycle(
     stations: Annotated[list[Path] | None, typer.Option(help="Station reports.")] = None,
     profiles: Annotated[list[Path] | None, typer.Option(help="Wind profiles or folders.")] = None,
     rivers: Annotated[list[Path] | None, typer.Option(help="River reports or folders.")] = None,
+    model: Annotated[list[Path] | None, typer.Option(help="Model rain or folders.")] = None,
     store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="Who extrapolates: jinghu, or pysteps to compare.")
@@ -105,6 +106,7 @@ def cycle(
         stations or settings.inputs.stations,
         profiles or settings.inputs.profiles,
         rivers or settings.inputs.rivers,
+        model or settings.inputs.model,
     )
     console = _console()
     report = cycle_report(run_cycle(settings, inputs, console), settings)

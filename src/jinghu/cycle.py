@@ -45,6 +45,9 @@ from jinghu.ingest import (
 from jinghu.likely import keep_likely, warn_of_likely
 from jinghu.melting import melting_before, melting_now, melting_rows
 from jinghu.melting import to_dataset as melting_dataset
+from jinghu.model_blend import STATE as SKILL
+from jinghu.model_blend import blended_forecast, blending_of
+from jinghu.model_inputs import read_model_inputs
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.publish import WINDOWS_H, Products, begun, product_grid, working_grid
 from jinghu.radar.monitor import to_dataset as calibration_dataset
@@ -70,6 +73,7 @@ class CycleInputs:
     stations: Sequence[Path]
     profiles: Sequence[Path] = ()
     rivers: Sequence[Path] = ()
+    model: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -121,7 +125,8 @@ def run_cycle(
         clocks = (inputs.time, inputs.now)
         profiles = read_inputs(inputs.profiles, settings, clocks, store, log)
         rivers = read_rivers(inputs.rivers, settings.inputs, clocks, store, log)
-        refused = (*profiles.refused, *rivers.refused)
+        model = read_model_inputs(inputs.model, settings, clocks, log)
+        refused = (*profiles.refused, *rivers.refused, *model.refused)
         ingested = ingest(settings, inputs, store, log, carried, refused)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
@@ -152,16 +157,26 @@ def run_cycle(
             log,
         )
     with log.stage("nowcast"):
-        rates, forecast = forecast_amounts(
-            rainfall.analysis, analysis.motion, inputs.time, settings
-        )
-        windows = window_amounts(rainfall.best, forecast, WINDOWS_H)
+        blending = blending_of(model, rainfall, analysis.motion, inputs.time, settings, log)
+        nowcast = forecast_amounts(rainfall.analysis, analysis.motion, inputs.time, settings)
+        forecast = blended_forecast(*nowcast, blending, settings, log)
+        rates = forecast.rates
+        windows = window_amounts(rainfall.best, forecast.amounts, WINDOWS_H)
         name_short_windows(windows, log)
         cells = storm_cells(rainfall.analysis, analysis.motion, store, inputs.time, log)
         fine = working_grid(rates, windows, rainfall, analysis.motion, columns)
     with begun(store, cycle, fine) as publish:
         with log.stage("flood"):
-            flows = flood(rainfall.best, forecast, inputs.time, store, settings, log, rivers)
+            flows = flood(
+                rainfall.best,
+                forecast.amounts,
+                inputs.time,
+                store,
+                settings,
+                log,
+                rivers,
+                forecast.outlook,
+            )
         with log.stage("rules"):
             grid = product_grid(windows, rates, rainfall, settings)
             levels = warning_levels(grid, settings)
@@ -169,8 +184,12 @@ def run_cycle(
             judged = judge(levels, flows.dataset, settings, log)
         before_answers()
         with log.stage("publish"):
-            products = Products(grid.merge(levels.published), fine, flows.dataset, cells.table)
+            products = Products(
+                grid.merge(levels.published), fine, flows.dataset, cells.table, forecast.outlook
+            )
             manifest = manifest_of(settings, inputs, ingested, steering, log)
+            if model.asked:
+                manifest["model"] = forecast.summary
             manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
             manifest["motion"] = rests_on(analysis.motion)
             manifest["calibration"] = calibration_rows(calibration, done)
@@ -194,13 +213,16 @@ def run_cycle(
         state["scans"] = scans_state(scans.rains, ingested, making, since, working)
         if rivers.asked:
             state[STATE] = memory_state(rivers.memory)
+        if forecast.skill is not None:
+            state[SKILL] = forecast.skill
         save_state(store, cycle, {**state, **flows.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log, judged)
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
         with log.stage("ensemble"):
             fast = store.part(cycle, "fast")
-            publish_full(fast, rainfall, analysis.motion, inputs.time, settings, log, learned)
+            of_cycle = rainfall, analysis.motion, blending
+            publish_full(fast, *of_cycle, inputs.time, settings, log, learned)
     if (full := store.find(cycle, "full")) is not None:
         with log.stage("warn_likely"):
             warned.likely.update(warn_of_likely(levels, full, inputs.now, settings, log))

@@ -26,7 +26,7 @@ from jinghu.dispatch_wishes import (
     only_the_dam,
     schedule,
 )
-from jinghu.flood import load_flood_state, network_of, params_of, to_horizon
+from jinghu.flood import continued, load_flood_state, network_of, params_of, to_horizon
 from jinghu.grid.accumulation import block_amounts
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
@@ -39,6 +39,7 @@ from jinghu.hydro.regulated import Schedule
 from jinghu.hydro.release_plan import Plan
 from jinghu.hydro.reservoirs import PlacedReservoir
 from jinghu.proposal import Wanted, propose
+from jinghu.publish import OUTLOOK
 from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
 
@@ -213,6 +214,10 @@ def _rain(
     """Step amounts up to the horizon of the forecast, or of each member."""
     with part.open(product) as opened:
         rates = opened["rainfall_rate"].values
+    outlook = None
+    if (part.folder / OUTLOOK).exists():
+        with part.open(OUTLOOK) as opened:
+            outlook = opened[["rainfall_amount"]].load()
     step, spec = timedelta(seconds=step_s), settings.grid.product()
     found = []
     for one in rates if rates.ndim == 4 else rates[None]:
@@ -222,6 +227,7 @@ def _rain(
             {"rainfall_amount": (("time", "y", "x"), amounts, attrs("rainfall_amount"))},
             coords={"time": times, **spec.coords()},
         )
+        known = continued(known, outlook)
         found.append(to_horizon(known, to_numpy(time), step_s, settings.hydro.horizon_h))
     return found
 

@@ -71,6 +71,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         checks.append(("profile frame", frame))
     if settings.warnings.phone_keys_file or settings.warnings.phone_keys.get_secret_value():
         checks.append(("phone keys", partial(_phone_keys, settings)))
+    checks += [(f"model {p.name}", partial(_there, p, "model")) for p in settings.inputs.model]
     checks += [(f"rivers {p.name}", partial(_there, p, "rivers")) for p in settings.inputs.rivers]
     if settings.inputs.rivers:
         declared = settings.inputs.river_frame or settings.inputs.station_frame

@@ -70,6 +70,7 @@ def flood(
     settings: Settings,
     log: StageLog,
     reports: RiverInputs = NO_REPORTS,
+    outlook: xr.Dataset | None = None,
 ) -> FloodOutcome:
     """Run the flood model: observed rain brings the state to ``time``, the forecast beyond it.
 
@@ -80,7 +81,7 @@ def flood(
     best
         Record of observed step amounts up to ``time``; NaN = not observed, taken as no rain.
     forecast
-        Step amounts after it; dry after its end, up to the horizon.
+        Step amounts after it; dry after the end of these and of the outlook, up to the horizon.
     time
         Analysis time.
     store
@@ -89,6 +90,8 @@ def flood(
         Settings of the installation; where degradations are named.
     reports
         Of river gauges and reservoirs; without any nothing is corrected.
+    outlook
+        Step amounts after those of the forecast, where a model reaches on.
     """
     try:
         network = network_of(settings, store)
@@ -104,7 +107,8 @@ def flood(
     before, since = _state_before(best, time, store, basin, params.method, log)
     observed = _known(best.sel(time=best["time"] > since), basin, log)
     step_s = float(np.diff(best["time"].values[:2])[0] / np.timedelta64(1, "s"))
-    rain = to_horizon(forecast, to_numpy(time), step_s, settings.hydro.horizon_h)
+    horizon_h = settings.hydro.horizon_h
+    rain = to_horizon(continued(forecast, outlook), to_numpy(time), step_s, horizon_h)
     try:
         past, state = simulate(basin, observed, step_s, gauges, params, before, outlook=rain)
         taken: Taken | None = None
@@ -342,6 +346,14 @@ def _known(rain: xr.Dataset, basin: Basin, log: StageLog) -> xr.Dataset:
         )
     known = np.where(np.isnan(amounts), np.float32(0), amounts)
     return rain.assign(rainfall_amount=(("time", "y", "x"), known, attrs("rainfall_amount")))
+
+
+def continued(forecast: xr.Dataset, outlook: xr.Dataset | None) -> xr.Dataset:
+    """Step amounts of the nowcast, and those of the outlook after them where there is one."""
+    if outlook is None:
+        return forecast
+    parts = [forecast[["rainfall_amount"]], outlook[["rainfall_amount"]]]
+    return xr.concat(parts, "time", coords="minimal", compat="override", join="override")
 
 
 def to_horizon(

@@ -14,10 +14,11 @@ from jinghu.grid.fields import attrs
 from jinghu.grid.observations import RATE_SCALE, observed_rate
 from jinghu.grid.store import Part, Store, packed
 from jinghu.grid.times import cycle_name
+from jinghu.model_blend import Blending, blended_members
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble
 from jinghu.nowcast.member_windows import MemberWindows, member_windows
 from jinghu.nowcast.probabilities import exceedance, neighbourhood
-from jinghu.publish import CELLS, WINDOWS_H, point_table
+from jinghu.publish import CELLS, OUTLOOK, WINDOWS_H, point_table
 from jinghu.rainfall import Rainfall
 from jinghu.self_calibration import Learned, calibrated_leads, laws, manifest_entry
 from jinghu.stages import StageLog
@@ -54,6 +55,7 @@ def publish_full(
     fast: Part,
     rainfall: Rainfall,
     motion: xr.Dataset,
+    blending: Blending | None,
     time: datetime,
     settings: Settings,
     log: StageLog,
@@ -65,8 +67,8 @@ def publish_full(
     ----------
     fast
         The fast part of the cycle, as published.
-    rainfall, motion, time
-        Of the cycle.
+    rainfall, motion, blending, time
+        Of the cycle; without a model there is no blending.
     settings, log
         Of the installation; of the cycle.
     learned
@@ -78,7 +80,7 @@ def publish_full(
         Where the store cannot be written.
     """
     store = Store(settings.store)
-    members = member_rain(store, rainfall, motion, time, settings, log)
+    members = member_rain(store, rainfall, motion, blending, time, settings, log)
     lead_min = [float(k * settings.nowcast.step_min) for k in range(settings.nowcast.leads + 1)]
     shares = calibrated_leads(members.rate_shares, laws(learned, lead_min))
     members = replace(members, rate_shares=shares)
@@ -90,7 +92,7 @@ def publish_full(
     )
     manifest = {k: v for k, v in fast.manifest().items() if k not in ("products", "part", "cycle")}
     with store.publish(cycle_name(time), "full") as part:
-        for name in ("working.zarr", "hydro.zarr", CELLS):
+        for name in ("working.zarr", "hydro.zarr", OUTLOOK, CELLS):
             if (fast.folder / name).exists():
                 part.link(name, fast)
         part.dataset("products.zarr", whole, _encoding(whole))
@@ -120,11 +122,15 @@ def member_rain(
     store: Store,
     rainfall: Rainfall,
     motion: xr.Dataset,
+    blending: Blending | None,
     time: datetime,
     settings: Settings,
     log: StageLog,
 ) -> MemberRain:
-    """Run the ensemble, keeping of each lead what the product grid holds of it."""
+    """Run the ensemble, keeping of each lead what the product grid holds of it.
+
+    Where there is a model, each member is blended with it.
+    """
     spec, factor, of = settings.grid.product(), settings.grid.working_factor, settings.nowcast
     step = timedelta(minutes=of.step_min)
     frames = last_frames(store, rainfall, time, step, log)
@@ -144,6 +150,9 @@ def member_rain(
     per_step = motion_array(motion, step.total_seconds())
     for lead, of_lead in ensemble(frames, per_step, params, seed_of(time), _WORKERS):
         rates[:, lead] = coarsen_mean(of_lead, factor)
+    if blending is not None:
+        rates = blended_members(rates, blending, settings)
+    for lead in range(1, of.leads + 1):
         alone = exceedance(rates[:, lead], of.rate_thresholds_mm_h)
         shares[:, lead] = neighbourhood(alone, _reach_cells(lead, settings))
     return MemberRain(rates, shares)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs, check
 from jinghu.grid.frames import Frame, parse_frame
+from jinghu.model_grib import grib_times, is_grib, read_grib
 from jinghu.nowcast.intake import IMPOSSIBLE_MM_H, NOISE_MM_H
 from jinghu.rain_file import in_mm_h, in_utc, open_file
 
-_GRIB = (".grib", ".grib2", ".grb", ".grb2")
 _AXES = {"lat": "y", "latitude": "y", "lon": "x", "longitude": "x"}
 _TO_MM = {"mm": 1.0, "kg m-2": 1.0, "kg/m2": 1.0, "m": 1000.0, "cm": 10.0}
 _FALL_MM = 0.1  # that packing may take from an accumulated amount
@@ -38,8 +38,50 @@ class ModelRain:
     degradation: str
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of a model run; without a reference time its first time stands for that."""
+
+    reference: np.datetime64
+    first: np.datetime64
+    last: np.datetime64
+
+    @classmethod
+    def of(cls, model: ModelRain) -> "Span":
+        """Times of rain that was read."""
+        first, last = (np.datetime64(t, "ns") for t in model.rain["time"].values[[0, -1]])
+        return cls(first if model.reference is None else model.reference, first, last)
+
+
+def span_of(source: Path) -> Span:
+    """Times of a file, of which nothing else is read.
+
+    Raises
+    ------
+    DataError
+        Names the file and why it was refused.
+    """
+    if is_grib(source):
+        return Span(*grib_times(source))
+    try:
+        zarr = source.is_dir()
+        with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
+            if "time" not in found.coords:
+                raise DataError(source, "has no times")
+            kept = found[["time"]].assign({n: v for n, v in found.variables.items() if v.ndim == 0})
+            kept = kept.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # of HDF5: the last
+        cause = getattr(error, "strerror", None) or str(error)
+        raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
+    _check_times(np.atleast_1d(kept["time"].values), source)
+    rain, _ = in_utc(kept, source)
+    first, last = (np.datetime64(t, "ns") for t in np.atleast_1d(rain["time"].values)[[0, -1]])
+    reference = _reference(kept, source)
+    return Span(first if reference is None else reference, first, last)
+
+
 def read_model(source: Path) -> ModelRain:
-    """Model rain from NetCDF or Zarr.
+    """Model rain from NetCDF, Zarr or GRIB2.
 
     ``rainfall_rate(time, y, x)``, or ``rainfall_amount(time, y, x)``: over its time bounds where
     it has such, else accumulated from one start. ``lat`` and ``lon`` may stand for ``y`` and
@@ -51,14 +93,8 @@ def read_model(source: Path) -> ModelRain:
     DataError
         Names the file and why it was refused.
     """
-    if source.suffix.lower() in _GRIB or _is_grib(source):
-        raise DataError(
-            source,
-            "is GRIB, which needs eccodes, and that is not installed here: convert it to NetCDF"
-            " with rainfall_rate or rainfall_amount, by `cdo -f nc4 copy IN.grib2 OUT.nc` and"
-            " `ncrename`",
-        )
-    found = _with_crs(_on_x_y(open_file(source)), source)
+    grib = is_grib(source)
+    found = read_grib(source) if grib else _with_crs(_on_x_y(open_file(source)), source)
     try:
         if "rainfall_rate" in found:
             rated = in_mm_h(found)
@@ -73,14 +109,6 @@ def read_model(source: Path) -> ModelRain:
     _check_times(rated["time"].values, source)
     rain, named = in_utc(_sound(rated, source), source)
     return ModelRain(rain, _reference(found, source), f"model: {named}" if named else "")
-
-
-def _is_grib(source: Path) -> bool:
-    try:
-        with source.open("rb") as file:
-            return file.read(4) == b"GRIB"
-    except OSError:
-        return False  # a folder, or a file whose opening will say what is wrong
 
 
 def _on_x_y(found: xr.Dataset) -> xr.Dataset:

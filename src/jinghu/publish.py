@@ -18,6 +18,7 @@ from jinghu.grid.times import to_numpy
 from jinghu.rainfall import Rainfall
 
 CELLS = "cells.geojson"
+OUTLOOK = "outlook.zarr"  # step amounts after the nowcast's end, where a model reaches on
 WINDOWS_H = (1, 3, 6, 12, 24)
 COLUMN_SCALE = {
     "composite_reflectivity": 0.01,
@@ -35,6 +36,7 @@ class Products:
     working: xr.Dataset
     hydro: xr.Dataset | None
     cells: Mapping[str, object] | None = None
+    outlook: xr.Dataset | None = None
 
 
 def product_grid(
@@ -143,6 +145,8 @@ def _write_others(part: PartWriter, products: Products) -> None:
     part.dataset("products.zarr", products.products)
     if products.hydro is not None:
         part.dataset("hydro.zarr", products.hydro)
+    if products.outlook is not None:
+        part.dataset(OUTLOOK, products.outlook)
     columns, table = point_table(products.products)
     part.array("points.npy", table, {"columns": columns, "row": "cell_id"})
     if products.cells is not None:

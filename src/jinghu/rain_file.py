@@ -50,7 +50,7 @@ def open_file(source: Path) -> xr.Dataset:
         zarr = source.is_dir()
         with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
             return found.load()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # of HDF5: the last
         cause = getattr(error, "strerror", None) or str(error)
         raise DataError(source, f"cannot be opened: {' '.join(cause.split())}") from None
 
