@@ -1,9 +1,8 @@
 """The forecast of a cycle blended with a numerical model's rain.
 
 Rates on the working grid and step amounts on the product grid are blended each on its own scales,
-with one memory of the model's skill. On the product grid the blend goes on after the nowcast's
-end, for the rivers: the rain is extrapolated along the motion, and within two hours gives way to
-the model, for by then neither its place nor its amount is known.
+with one memory of the model's skill. After the nowcast's end the rivers get the model alone: rain
+extrapolated so far is worth less than any model (``benchmarks/skill_model_cycle.py``).
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from jinghu.configs.settings import Settings
 from jinghu.grid.accumulation import coarsen_mean
-from jinghu.grid.advection import advect, motion_array
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.fields import attrs
 from jinghu.grid.observations import observed_rate
@@ -35,7 +33,6 @@ from jinghu.stages import StageLog
 
 STATE = "model_skill"
 _TOLD_EVERY_MIN = 30
-_HANDOVER_MIN = 120.0  # after the nowcast's end, until the model stands alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +191,7 @@ def blended_members(
 def _on_product_grid(
     amounts: xr.Dataset, blending: Blending, settings: Settings
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Mean rates of steps (lead + 1, y, x), up to where the model or the blend ends.
+    """Mean rates of steps (lead + 1, y, x): the blend, then the model to its or the blend's end.
 
     Returns them and the model's share (lead + 1,) in them: that of the blend where the nowcast
     tells something, all of it elsewhere.
@@ -203,29 +200,21 @@ def _on_product_grid(
     analyses = _coarse_analyses(blending, spec, factor)
     time, last = analyses["time"].values[-1], analyses["rainfall_rate"].values[-1]
     step = np.timedelta64(of.step_min, "m").astype("timedelta64[ns]")
-    reach = min((blending.run.span.last - time) // step, round(of.blend_until_h * 60 / of.step_min))
     known = amounts["rainfall_amount"].values * np.float32(60.0 / of.step_min)
-    parts = [last[None], known]
-    if reach > len(known):
-        per_step = motion_array(_coarse_motion(blending.motion, spec, factor), of.step_min * 60.0)
-        parts.append(advect(last, per_step, list(range(len(known) + 1, reach + 1))))
-    nowcast = _dataset(np.concatenate(parts), blending, spec, of.step_min)
+    nowcast = _dataset(np.concatenate([last[None], known]), blending, spec, of.step_min)
     # The mean of a step is the rain in its middle.
     model = blending.run.product
     model = model.assign_coords(time=model["time"].values + step // 2)
     made = blend(nowcast, analyses, model, Method.EXTRAPOLATION, state=blending.before).forecast
-    rates = made["rainfall_rate"].values
-    shares = np.zeros(len(rates))
+    shares = np.zeros(len(known) + 1)
     if "model_share" in made:  # there is room for scales
         shares = made["model_share"].values.astype(np.float64)
-    beyond = np.arange(len(rates)) - len(known)
-    weight = np.clip(beyond * of.step_min / _HANDOVER_MIN, 0.0, 1.0).astype(np.float32)
-    said = at_times(model, time + step * np.arange(len(rates)))
-    handed = (1.0 - weight)[:, None, None] * rates + weight[:, None, None] * said
-    rates = np.where(np.isfinite(said) & (beyond > 0)[:, None, None], handed, rates)
-    seen = np.isfinite(nowcast["rainfall_rate"].values).mean(axis=(1, 2))
-    shares = 1.0 - seen * (1.0 - weight) * (1.0 - shares)
-    return rates.astype(np.float32), shares
+    said = np.isfinite(at_times(model, time + step * np.arange(len(known) + 1)))
+    alone = (said & np.isnan(nowcast["rainfall_rate"].values)).mean(axis=(1, 2))
+    reach = min((blending.run.span.last - time) // step, round(of.blend_until_h * 60 / of.step_min))
+    after = at_times(model, time + step * np.arange(len(known) + 1, reach + 1))
+    rates = np.concatenate([made["rainfall_rate"].values, after])
+    return rates, np.concatenate([alone + (1.0 - alone) * shares, np.ones(len(after))])
 
 
 def _dataset(
