@@ -9,6 +9,7 @@ m (193). The others of a file are passed over. Grids: regular latitude and longi
 """
 
 import importlib.util
+import os
 import pickle
 import subprocess
 import sys
@@ -331,3 +332,5 @@ def _disjoint(
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(pickle.dumps(_answer(sys.argv[1], Path(sys.argv[2]))))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # libraries of ecCodes and of pyproj may break down in the clearing up
