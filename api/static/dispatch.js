@@ -181,7 +181,7 @@ export class Dispatch {
       timer = setInterval(tick, 1000);
       this.#answer = await postJson(`${API}/dispatch`, request);
       this.#show(outcome(this.#answer, this.#chosen));
-      if (this.#answer.scenario) await this.#list();
+      if (this.#answer.scenario) this.#list().catch((error) => this.#refuse(error)); // the buttons do not wait
     } catch (error) {
       this.#refuse(error);
     } finally {
