@@ -24,6 +24,7 @@ _STEP_M, _LEAST_STEP_M = 250.0, 1.0
 _CHANGE = 0.1  # of the depth over a step
 _ITERATIONS = 60
 _TOLERANCE_M = 1e-9
+_MET = 0.99  # share of uniform depth from which the flow is uniform
 _STILL_M3_S = 1e-6  # below it the surface is level
 
 
@@ -133,11 +134,14 @@ def sweep_stem(
     """Stages (time, node) at the ends of reaches under flows (time, node) and the level held.
 
     ``section`` (4, node) is length, slope, width, Manning's n. A reach that stands out of the
-    backwater has uniform flow, and so have those above it until one is drowned.
+    backwater has uniform flow, and so have those above it until one is drowned. The pond draws the
+    river down no farther than to where uniform flow is met: beyond it a flood that comes down has
+    less water before it, and its stage is its own.
     """
     n_time, n_node = flow.shape
     stage = np.empty((n_time, n_node))
     top = np.empty(n_node)  # level at the upper end of each reach
+    met = np.empty(n_node)  # and the share of uniform depth there
     for t in range(n_time):
         for node in range(n_node - 1, -1, -1):
             length, slope, width, n = section[:, node]
@@ -148,17 +152,22 @@ def sweep_stem(
                 depth = max(depth, 0.0)
                 stage[t, node] = bed[node] + depth
                 top[node] = bed[node] + max(depth, slope * length)
+                met[node] = 1.0
                 continue
             uniform = (q * n / (width * np.sqrt(slope))) ** 0.6
             critical = (q * q / (width * width * _GRAVITY)) ** (1.0 / 3.0)
             if depth < min(uniform, critical):  # it falls freely into what is below
                 depth = uniform if below[node] >= 0 else min(uniform, critical)
+            if below[node] >= 0 and met[below[node]] > _MET:
+                depth = max(depth, uniform * min(met[below[node]], 1.0))
             stage[t, node] = bed[node] + depth
             if depth < critical:  # a steep reach: what is below does not reach up
                 top[node] = bed[node] + slope * length + depth
+                met[node] = depth / uniform
                 continue
             depth = _up_a_reach(depth, uniform, q, width, n, slope, length)
             top[node] = bed[node] + slope * length + depth
+            met[node] = depth / uniform
     return stage
 
 

@@ -125,6 +125,17 @@ def test_a_steep_tributary_is_not_drowned_by_a_low_pond():
     assert low[0] > 5.0
 
 
+def test_a_flood_that_comes_down_stands_no_lower_than_uniform_flow():
+    network = river(n=40)
+    everywhere = np.arange(network.n_reaches)
+    stem = stem_of(network, network.n_reaches - 1, everywhere, everywhere)
+    flow = np.where(everywhere < 15, 3000.0, 1200.0)  # the front is 50 km above the pond
+    for held in (3.0, 5.0):
+        found = backwater_stage_m(network, stem, flow[None], np.array([held]))[0] - network.bed_m
+        assert found[:15] == pytest.approx(uniform_m(network, 3000.0), rel=0.02)
+        assert found[-1] == held
+
+
 def test_the_stem_holds_only_the_ways_to_what_is_wanted():
     network = make_network([2, 2, 4, 4, -1])
     stem = stem_of(network, 4, np.array([1, 2, 4]), np.array([0, 1]))
