@@ -32,6 +32,7 @@ from jinghu.drill_world import WorldParams
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError
 from jinghu.grid.times import floor_time, isoformat
+from jinghu.keyring import drill_key
 from jinghu.public_process import simulated_public
 from jinghu.service_process import service
 from jinghu.simulated_public import Behaviour
@@ -161,6 +162,12 @@ def run_drill(script: DrillScript, options: DrillOptions, console: Console) -> D
                 highlight=False,
             )
             if options.port is not None:
+                key = drill_key(settings, datetime.now(UTC))
+                console.print(
+                    f"登录密钥，可推演调度、发布演练预警 key to sign in with, for what-ifs and"
+                    f" exercise warnings: {key}",
+                    highlight=False,
+                )
                 console.print(f"镜湖 Jinghu: {address}/  (Ctrl-C ends)", highlight=False)
                 wait(serving)
     return result
