@@ -155,7 +155,6 @@ class PartWriter:
     published: bool = False
     _products: dict[str, dict[str, object]] = field(default_factory=dict)
     _manifest: dict[str, object] = field(default_factory=dict)
-    _committed: bool = False
 
     @property
     def target(self) -> Path:
@@ -214,21 +213,9 @@ class PartWriter:
         trace: TracebackType | None,
     ) -> None:
         """Publish, or clear away what was written where an error came."""
-        if self._committed:
-            return
         if kind is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        self.commit()
-
-    def commit(self) -> bool:
-        """Publish now; returns whether this part was not there before.
-
-        Raises
-        ------
-        StoreError
-            Where it cannot be moved to its place.
-        """
         manifest = {"cycle": self.cycle, "part": self.name, "products": self._products}
         content = durable.json_bytes(manifest | self._manifest)
         (self.folder / "manifest.json").write_bytes(content)
@@ -243,8 +230,6 @@ class PartWriter:
             if self.store.find(self.cycle, self.name) is None:
                 raise StoreError(f"{self.target}: {cause.strerror}") from None
         self._point_latest()
-        self._committed = True
-        return self.published
 
     def _point_latest(self) -> None:
         """Name this part in LATEST unless a later one is named there."""

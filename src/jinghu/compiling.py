@@ -4,16 +4,17 @@ What compiles them is what runs them: two small cycles of a simulated storm, thr
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from jinghu.beside import processes
+from jinghu.beside import beside
 from jinghu.configs.settings import CONFIGS, GridSettings, Settings, load
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.errors import JinghuError
@@ -43,15 +44,12 @@ class Kernels:
     found in the cache; so are the rivers' kernels of a world that is made meanwhile.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, running: ExitStack) -> None:
         self._console = console
-        context = processes()
+        tasks = (partial(run_cycles, _RADARS), _match_and_run)
         self._processes = [
-            context.Process(target=task, name="compiling", daemon=True)
-            for task in (partial(run_cycles, _RADARS), _match_and_run)
+            running.enter_context(beside("compiling", _compile, task)) for task in tasks
         ]
-        for process in self._processes:
-            process.start()
 
     def wait(self) -> None:
         """Wait until all are compiled.
@@ -59,32 +57,30 @@ class Kernels:
         Raises
         ------
         JinghuError
-            Where a process failed; it wrote the cause to standard error.
+            Where a process failed; it names the cause.
         """
-        if any(process.is_alive() for process in self._processes):
+        if not all(one.line.poll() for one in self._processes):
             self._console.print(
                 "等待计算核心，首次运行须编译 waiting for the kernels: a first run compiles them"
             )
-        for process in self._processes:
-            process.join()
-            if process.exitcode:
-                raise JinghuError(f"compiling the kernels ended with code {process.exitcode}")
-
-    def stop(self) -> None:
-        """End what is still running."""
-        for process in self._processes:
-            process.terminate()
-            process.join()
+        for one in self._processes:
+            try:
+                one.receive()
+            except Exception as error:
+                raise JinghuError(f"compiling the kernels failed: {error!r}") from error
 
 
 @contextmanager
 def compiling(console: Console) -> Iterator[Kernels]:
     """Compile all kernels while the block runs."""
-    kernels = Kernels(console)
-    try:
-        yield kernels
-    finally:
-        kernels.stop()
+    with ExitStack() as running:
+        yield Kernels(console, running)
+
+
+def _compile(line: Connection, task: Callable[[], None]) -> None:
+    """Run a task and say that it is done."""
+    task()
+    line.send(None)
 
 
 def _match_and_run() -> None:

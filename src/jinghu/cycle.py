@@ -49,7 +49,7 @@ from jinghu.model_blend import STATE as SKILL
 from jinghu.model_blend import blended_forecast, blending_of
 from jinghu.model_inputs import read_model_inputs
 from jinghu.nowcast.background import filled_motion, no_motion, rests_on
-from jinghu.publish import WINDOWS_H, Products, begun, product_grid, working_grid
+from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
 from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
@@ -164,38 +164,40 @@ def run_cycle(
         windows = window_amounts(rainfall.best, forecast.amounts, WINDOWS_H)
         name_short_windows(windows, log)
         cells = storm_cells(rainfall.analysis, analysis.motion, store, inputs.time, log)
-        fine = working_grid(rates, windows, rainfall, analysis.motion, columns)
-    with begun(store, cycle, fine) as publish:
-        with log.stage("flood"):
-            flows = flood(
-                rainfall.best,
-                forecast.amounts,
-                inputs.time,
-                store,
-                settings,
-                log,
-                rivers,
-                forecast.outlook,
-            )
-        with log.stage("rules"):
-            grid = product_grid(windows, rates, rainfall, settings)
-            levels = warning_levels(grid, settings)
-            levels = keep_likely(levels, store, inputs.time, settings, log)
-            judged = judge(levels, flows.dataset, settings, log)
-        before_answers()
-        with log.stage("publish"):
-            products = Products(
-                grid.merge(levels.published), fine, flows.dataset, cells.table, forecast.outlook
-            )
-            manifest = manifest_of(settings, inputs, ingested, steering, log)
-            if model.asked:
-                manifest["model"] = forecast.summary
-            manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
-            manifest["motion"] = rests_on(analysis.motion)
-            manifest["calibration"] = calibration_rows(calibration, done)
-            manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
-            published = publish(products, manifest)
-            record_analysis(store, rainfall.analysis, inputs.time, step)
+    with log.stage("flood"):
+        flows = flood(
+            rainfall.best,
+            forecast.amounts,
+            inputs.time,
+            store,
+            settings,
+            log,
+            rivers,
+            forecast.outlook,
+        )
+    with log.stage("rules"):
+        grid = product_grid(windows, rates, rainfall, settings)
+        levels = warning_levels(grid, settings)
+        levels = keep_likely(levels, store, inputs.time, settings, log)
+        judged = judge(levels, flows.dataset, settings, log)
+    before_answers()
+    with log.stage("publish"):
+        products = Products(
+            grid.merge(levels.published),
+            working_grid(rates, windows, rainfall, analysis.motion, columns),
+            flows.dataset,
+            cells.table,
+            forecast.outlook,
+        )
+        manifest = manifest_of(settings, inputs, ingested, steering, log)
+        if model.asked:
+            manifest["model"] = forecast.summary
+        manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
+        manifest["motion"] = rests_on(analysis.motion)
+        manifest["calibration"] = calibration_rows(calibration, done)
+        manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
+        published = publish(store, cycle, products, manifest)
+        record_analysis(store, rainfall.analysis, inputs.time, step)
     with log.stage("scores"):
         learned = score_published(store, products.products, inputs.time, settings, log)
     with log.stage("state"):
@@ -353,6 +355,14 @@ def name_short_windows(windows: xr.Dataset, log: StageLog) -> None:
         log.degrade(
             f"rain before the analysis is known for part of the windows ({', '.join(short)})"
         )
+
+
+def publish(store: Store, cycle: str, products: Products, manifest: Mapping[str, object]) -> bool:
+    """Publish the fast part; False where this cycle was published before."""
+    with store.publish(cycle, "fast") as part:
+        write_products(part, products)
+        part.manifest(**manifest)
+    return part.published
 
 
 def manifest_of(

@@ -1,8 +1,6 @@
 """Products of a cycle as Datasets, and their way into the store."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +11,7 @@ from jinghu.configs.settings import Settings
 from jinghu.grid.accumulation import coarsen_mean
 from jinghu.grid.fields import attrs
 from jinghu.grid.observations import RATE_SCALE
-from jinghu.grid.store import PartWriter, Store, packed
+from jinghu.grid.store import PartWriter, packed
 from jinghu.grid.times import to_numpy
 from jinghu.rainfall import Rainfall
 
@@ -90,46 +88,10 @@ def working_grid(
     )
 
 
-@contextmanager
-def begun(
-    store: Store, cycle: str, working: xr.Dataset
-) -> Iterator[Callable[[Products, Mapping[str, object]], bool]]:
-    """Begin the fast part of a cycle: its largest product is written while the block runs.
-
-    The block is given what publishes the part once its other products and its manifest are known,
-    and says whether the part is new. Where the block fails before that, nothing is published.
-
-    Parameters
-    ----------
-    store, cycle
-        Where it is published, and under which name.
-    working
-        From `working_grid`.
-
-    Raises
-    ------
-    StoreError
-        Where it cannot be written.
-    """
-    with store.publish(cycle, "fast") as part, ThreadPoolExecutor(1, "publish") as pool:
-        writing = pool.submit(_write_working, part, working)
-
-        def finish(products: Products, manifest: Mapping[str, object]) -> bool:
-            writing.result()
-            _write_others(part, products)
-            part.manifest(**manifest)
-            return part.commit()
-
-        yield finish
-
-
 def write_products(part: PartWriter, products: Products) -> None:
     """Write the products and the point-major copy into a part."""
-    _write_working(part, products.working)
-    _write_others(part, products)
-
-
-def _write_working(part: PartWriter, working: xr.Dataset) -> None:
+    part.dataset("products.zarr", products.products)
+    working = products.working
     frame = (1, *working["rainfall_rate"].shape[1:])
     encoding = {
         str(name): packed(RATE_SCALE, working[name].shape, frame)
@@ -139,10 +101,6 @@ def _write_working(part: PartWriter, working: xr.Dataset) -> None:
         shape = working[name].shape
         encoding[name] = packed(scale, shape, (*(1,) * (len(shape) - 2), *shape[-2:]))
     part.dataset("working.zarr", working, encoding)
-
-
-def _write_others(part: PartWriter, products: Products) -> None:
-    part.dataset("products.zarr", products.products)
     if products.hydro is not None:
         part.dataset("hydro.zarr", products.hydro)
     if products.outlook is not None:

@@ -50,6 +50,8 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/point",
         "/api/v1/cells",
         "/api/v1/dispatch",
+        "/api/v1/dispatch/scenarios",
+        "/api/v1/dispatch/scenarios/{scenario}",
         "/api/v1/exports/flows",
         "/api/v1/flash-floods",
         "/api/v1/gauges",
