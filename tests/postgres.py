@@ -61,7 +61,7 @@ def server(folder: Path) -> Iterator[Server]:
     """Start a server that sorts Chinese by its sound, unlike SQLite; stopped at the end."""
     found = programs()
     if found is None:
-        pytest.skip("needs postgresql")
+        pytest.skip("needs the programs of a PostgreSQL server: apt-get install postgresql")
     # The server refuses to be root; the user that Debian's package makes is there for it.
     user = "postgres" if os.getuid() == 0 else None
     for path in (folder, *folder.parents):

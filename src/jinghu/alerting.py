@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import xarray as xr
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from jinghu.auditing import anchor_cycle
@@ -227,14 +228,7 @@ def warn(
                 engine, levels.evaluated, done, time, office, now, judged.water, judged.torrents
             )
             followed = escalate(engine, office.answer_within, now)
-            delivered = deliver(
-                engine,
-                channels,
-                links_of(settings),
-                lambda: datetime.now(UTC),
-                now=now,
-                digest=digest_of(settings),
-            )
+            delivered = deliver_now(engine, channels, settings, now)
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)
@@ -293,6 +287,22 @@ def name_degradations(
         log.degrade(f"{delivered.dead} messages could not be delivered and are given up")
     if delivered.late:
         log.degrade("delivery ran out of time: the rest is handed over after the next cycle")
+
+
+def deliver_now(
+    engine: Engine, channels: Sequence[Channel], settings: Settings, now: datetime
+) -> DeliverySummary:
+    """Hand over what is due at a time, as the installation is set; errors are those of `deliver`.
+
+    Parameters
+    ----------
+    engine, channels
+        Database, and what is delivered through.
+    settings, now
+        Of the installation; the time by which messages are due.
+    """
+    links, digest = links_of(settings), digest_of(settings)
+    return deliver(engine, channels, links, lambda: datetime.now(UTC), now=now, digest=digest)
 
 
 def links_of(settings: Settings) -> Links:

@@ -1,17 +1,16 @@
 """Between two cycles: who has answered, and who is called on for those who have not."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jinghu.alerting import links_of
-from jinghu.channels import channels_of, digest_of
+from jinghu.alerting import deliver_now
+from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
 from jinghu.desk import settle_waiting
 from jinghu.grid.errors import StoreError
 from jinghu.stages import StageLog
 from jinghu.warnings.database import one_line, open_database, reading
-from jinghu.warnings.delivery import deliver
 from jinghu.warnings.escalation import escalate, follow_up_counts
 from jinghu.warnings.rules import load_rules
 
@@ -52,14 +51,7 @@ def follow_up(settings: Settings, now: datetime) -> dict[str, object]:
         try:
             settle_waiting(engine, settings, now)
             followed = escalate(engine, within, now)
-            delivered = deliver(
-                engine,
-                channels,
-                links_of(settings),
-                lambda: datetime.now(UTC),
-                now=now,
-                digest=digest_of(settings),
-            )
+            delivered = deliver_now(engine, channels, settings, now)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, settings.warnings.status, now)
         finally:

@@ -63,7 +63,7 @@ class Beside:
         return JinghuError(f"the process {self.process.name!r} ended, {self.process.exitcode}")
 
 
-def processes() -> ForkServerContext | SpawnContext:
+def _processes() -> ForkServerContext | SpawnContext:
     """How a process is started: forked from a server where the system has that."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
@@ -77,7 +77,7 @@ def import_beside() -> None:
     if sys.platform != "win32":
         from multiprocessing.forkserver import ensure_running
 
-        processes()
+        _processes()
         ensure_running()
 
 
@@ -94,7 +94,7 @@ def beside(name: str, task: Callable[..., None], *args: object) -> Iterator[Besi
     args
         What it is given, pickled.
     """
-    context = processes()
+    context = _processes()
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(task, theirs, args), name=name, daemon=True)
     process.start()

@@ -7,16 +7,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from jinghu.alerting import links_of, office_with, units_of
+from jinghu.alerting import deliver_now, office_with, units_of
 from jinghu.api.deps import utc_now
 from jinghu.api.desk import Desk
-from jinghu.channels import channels_of, digest_of
+from jinghu.channels import channels_of
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import JinghuError
 from jinghu.people import people_database
 from jinghu.warnings.database import reading
 from jinghu.warnings.decisions import anything_due, settle_due
-from jinghu.warnings.delivery import deliver
 from jinghu.warnings.office import Office
 from jinghu.warnings.units import Units
 
@@ -55,14 +54,7 @@ def hand_over(settings: Settings, now: datetime) -> None:
         Where the database cannot be read or written.
     """
     with people_database(settings) as engine:
-        deliver(
-            engine,
-            channels_of(settings),
-            links_of(settings),
-            utc_now,
-            now=now,
-            digest=digest_of(settings),
-        )
+        deliver_now(engine, channels_of(settings), settings, now)
 
 
 def settle_waiting(engine: Engine, settings: Settings, now: datetime) -> list[str]:
