@@ -171,6 +171,25 @@ def test_an_older_run_that_covers_the_nowcast_goes_first(event, tmp_path):
     assert named == ["model short.nc ends at 2026-06-20T07:12Z, before the nowcast"]
 
 
+def test_a_run_of_one_netcdf_file_a_lead(event, tmp_path):
+    whole = model_rain(TIME - 2 * HOUR, 10)
+    for k, time in enumerate(whole["time"].values):
+        part = whole.sel(time=[time]) if k % 2 else whole.sel(time=time)  # with and without axis
+        part.assign_coords(forecast_reference_time=whole["time"].values[0]).to_netcdf(
+            tmp_path / f"lead_{k:03d}.nc"
+        )
+    whole.to_netcdf(tmp_path / "whole.nc")
+    one, _ = choose(event, [tmp_path / "whole.nc"])
+    (tmp_path / "whole.nc").unlink()
+    found, named = choose(event, [tmp_path])
+    assert found.refused == []
+    assert named == []
+    assert found.run.file == f"lead_000.nc … lead_{k:03d}.nc ({k + 1} files)"
+    np.testing.assert_array_equal(
+        found.run.product["rainfall_rate"], one.run.product["rainfall_rate"]
+    )
+
+
 def test_runs_of_later_cycles_and_old_ones_are_passed_over(event, tmp_path):
     model_rain(TIME + HOUR / 2, 20).to_netcdf(tmp_path / "later.nc")
     model_rain(TIME - 9 * HOUR, 20).to_netcdf(tmp_path / "old.nc")

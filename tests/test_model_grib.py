@@ -1,5 +1,6 @@
 """GRIB2 model rain: written by ecCodes and byte by byte by hand, read the same."""
 
+import pickle
 import struct
 import sys
 from datetime import UTC, datetime
@@ -10,10 +11,10 @@ import pytest
 from rich.console import Console
 from tests.conftest import settings_for
 
-from jinghu import model_grib
+from jinghu import grib_process, model_grib
 from jinghu.grid.errors import DataError
 from jinghu.grid.spec import GridSpec
-from jinghu.model_file import read_model, span_of
+from jinghu.model_file import Span, read_model, spans_of
 from jinghu.model_inputs import read_model_inputs
 from jinghu.nowcast.model_grid import to_grid
 from jinghu.stages import StageLog
@@ -33,13 +34,10 @@ def ec():
 def here(monkeypatch):
     """Files are decoded in this process, which is faster."""
 
-    def answer(what, source):
-        said = model_grib._answer(what, source)
-        if isinstance(said, str):
-            raise DataError(source, said)
-        return said
+    def said(what, sources):
+        return list(model_grib.answers(what, sources)), ""
 
-    monkeypatch.setattr(model_grib, "_elsewhere", answer)
+    monkeypatch.setattr(grib_process, "_said", said)
 
 
 def lat_lon(ec, handle, south_first=False, west_last=False):
@@ -111,6 +109,13 @@ def write(tmp_path, *messages):
     path = tmp_path / "m.grib2"
     path.write_bytes(b"".join(messages))
     return path
+
+
+def span_of(path):
+    (span,) = spans_of([path])
+    if isinstance(span, DataError):
+        raise span
+    return span
 
 
 FIELD = 1.0 + np.arange(LAT.size)[:, None] + 0.25 * np.arange(LON.size)
@@ -255,6 +260,79 @@ def test_a_cycle_takes_a_run_in_grib(ec, tmp_path):
     expected = 1.0 + (31.0 - lat) / 0.5 + 0.25 * (lon - 119.0) / 0.5
     rain = found.run.product["rainfall_rate"].sel(time=RUN + 4 * HOUR + np.timedelta64(30, "m"))
     np.testing.assert_allclose(rain, expected, atol=0.01)
+
+
+def leads(ec, folder, first, last, start=0, name="Z_NAFP_C_BABJ_2025060906_P_{:03d}.grb2"):
+    """Files of one lead each: the sum since the start of the run."""
+    for k in range(first, last + 1):
+        (folder / name.format(k)).write_bytes(message(ec, FIELD * k, start, k))
+
+
+def test_a_run_of_one_file_a_lead(ec, tmp_path):
+    """The third file is cut short: what it would tell is taken from those beside it."""
+    settings, folder = settings_for(tmp_path), tmp_path / "model"
+    folder.mkdir()
+    leads(ec, folder, 1, 8)
+    other = folder / "EC_2025060906.grb2"  # of another model: a run of its own, and shorter
+    other.write_bytes(message(ec, FIELD * 9, 0, 5))
+    third = folder / "Z_NAFP_C_BABJ_2025060906_P_003.grb2"
+    third.write_bytes(third.read_bytes()[:-50])
+    time = datetime(2025, 6, 9, 9, 30, tzinfo=UTC)
+    found = read_model_inputs([folder], settings, (time, time), StageLog(Console(quiet=True)))
+    assert [r.file.name for r in found.refused] == [third.name]
+    assert found.run is not None
+    first, last = (f"Z_NAFP_C_BABJ_2025060906_P_{k:03d}.grb2" for k in (1, 8))
+    assert found.run.file == f"{first} … {last} (7 files)"
+    assert (found.run.span.reference, found.run.span.last) == (RUN, RUN + 8 * HOUR)
+    lon, lat = settings.grid.product().lonlat()
+    expected = 1.0 + (31.0 - lat) / 0.5 + 0.25 * (lon - 119.0) / 0.5
+    for hour in (3.0, 4.5, 6.5):
+        at = RUN + np.timedelta64(round(60 * hour), "m")
+        rain = found.run.product["rainfall_rate"].interp(time=at)
+        np.testing.assert_allclose(rain, expected, atol=0.02)
+
+
+def test_of_two_files_that_hold_the_same_the_later_counts(ec, here, tmp_path):
+    for name, times in (("a1.grb2", 1.0), ("a2.grb2", 3.0)):
+        (tmp_path / name).write_bytes(message(ec, FIELD * times, 0, 1))
+    found = read_model(tmp_path / "a1.grb2", tmp_path / "a2.grb2")
+    np.testing.assert_allclose(rates_at(found, 1), 3 * FIELD, atol=2e-3)
+
+
+def test_a_file_of_another_run_or_grid_is_named(ec, here, tmp_path):
+    good, bad = tmp_path / "f1.grb2", tmp_path / "f2.grb2"
+    good.write_bytes(message(ec, FIELD, 0, 1))
+    for cause, content in {
+        "reference": message(ec, FIELD, 0, 2, dataTime=0),
+        "grid": message(ec, FIELD, 0, 2, grid=lambert),
+        "member": message(ec, FIELD, 0, 2, template=11, perturbationNumber=3),
+    }.items():
+        bad.write_bytes(content)
+        with pytest.raises(DataError, match=f"f2.grb2: its {cause} is another"):
+            read_model(good, bad)
+
+
+def test_files_after_one_that_ends_the_process_are_read(tmp_path, monkeypatch):
+    """Another program in the place of Python's: it tells of one file, ends at the next."""
+    told = pickle.dumps((RUN, RUN, RUN + HOUR))
+    script = tmp_path / "decoder"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        "for name in sys.argv[5:]:\n"
+        "    if name.endswith('2.grb2'):\n"
+        "        sys.exit(134)\n"
+        f"    sys.stdout.buffer.write({told!r}); sys.stdout.buffer.flush()\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    pytest.importorskip("eccodes")
+    one, two, three = spans_of([tmp_path / f"{k}.grb2" for k in (1, 2, 3)])
+    assert isinstance(one, Span)
+    assert isinstance(three, Span)
+    assert isinstance(two, DataError)
+    assert (one.last, three.last) == (RUN + HOUR, RUN + HOUR)
+    assert two.source.endswith("2.grb2")
+    assert two.cause == "damaged: its decoder ended with code 134"
 
 
 def test_a_file_on_which_the_library_ends_its_process_is_refused(ec, tmp_path, monkeypatch):

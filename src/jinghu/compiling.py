@@ -18,6 +18,7 @@ from jinghu.beside import beside
 from jinghu.configs.settings import CONFIGS, GridSettings, Settings, load
 from jinghu.cycle import CycleInputs, run_cycle
 from jinghu.grid.errors import JinghuError
+from jinghu.nowcast.ensemble import EnsembleParams, ensemble
 from jinghu.nowcast.motion import dense_motion
 from jinghu.radar.simulator.truth import DropParams, make_drops
 from jinghu.radar.sites import load_sites
@@ -39,14 +40,15 @@ _SEED = 7
 class Kernels:
     """Kernels that processes of their own are compiling; the compiler takes one core a process.
 
-    One process runs cycles of radars; the other matches two fields, then runs cycles of gauges and
-    rivers with their ensembles. What one comes to late the other has compiled by then, and it is
-    found in the cache; so are the rivers' kernels of a world that is made meanwhile.
+    One process runs cycles of radars; the other makes an ensemble of bare fields, then runs cycles
+    of gauges and rivers with theirs. What one comes to late the other has compiled by then, and it
+    is found in the cache; so are the rivers' kernels of a world that is made meanwhile, which is
+    why the rivers come last.
     """
 
     def __init__(self, console: Console, running: ExitStack) -> None:
         self._console = console
-        tasks = (partial(run_cycles, _RADARS), _match_and_run)
+        tasks = (partial(run_cycles, _RADARS), _forecast_and_run)
         self._processes = [
             running.enter_context(beside("compiling", _compile, task)) for task in tasks
         ]
@@ -83,8 +85,8 @@ def _compile(line: Connection, task: Callable[[], None]) -> None:
     line.send(None)
 
 
-def _match_and_run() -> None:
-    match_fields()
+def _forecast_and_run() -> None:
+    forecast_fields()
     run_cycles(())
 
 
@@ -104,13 +106,18 @@ def run_cycles(radars: Sequence[str]) -> None:
             run_cycle(settings, inputs, Console(quiet=True))
 
 
-def match_fields() -> None:
-    """Find the motion between two fields: a quarter of all that cycles of radars compile."""
+def forecast_fields() -> None:
+    """Find the motion of a moving field and draw members of it: what a nowcast compiles most of."""
     spec, wave_m, moved_m = _GRID.working(), 30_000.0, 4_000.0
     x, y = np.meshgrid(*(np.arange(n) * spec.spacing_m for n in (spec.nx, spec.ny)))
-    waves = [np.sin((x - by) / wave_m) * np.sin(y / wave_m) for by in (0.0, moved_m)]
+    waves = [np.sin((x - k * moved_m) / wave_m) * np.sin(y / wave_m) for k in range(3)]
     rates = np.maximum(20.0 * np.stack(waves), 0.0).astype(np.float32)
-    dense_motion(rates, spec.spacing_m, _STEP.total_seconds())
+    motion = dense_motion(rates, spec.spacing_m, _STEP.total_seconds())
+    params = EnsembleParams(
+        members=_MEMBERS, leads=2, cell_km=spec.spacing_m / 1e3, step_min=6.0, node_cells=8
+    )
+    for _ in ensemble(rates, motion, params, _SEED, 2):
+        pass
 
 
 def _settings(folder: Path, members: int) -> Settings:

@@ -1,5 +1,6 @@
 """Rain of a numerical model from a file: rates in mm/h at times in UTC, on the model's own grid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from jinghu.grib_process import grib_times, read_grib
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.fields import attrs, check
 from jinghu.grid.frames import Frame, parse_frame
-from jinghu.model_grib import grib_times, is_grib, read_grib
+from jinghu.model_grib import is_grib
 from jinghu.nowcast.intake import IMPOSSIBLE_MM_H, NOISE_MM_H
 from jinghu.rain_file import in_mm_h, in_utc, open_file
 
@@ -53,16 +55,24 @@ class Span:
         return cls(first if model.reference is None else model.reference, first, last)
 
 
-def span_of(source: Path) -> Span:
-    """Times of a file, of which nothing else is read.
+def spans_of(sources: Sequence[Path]) -> list[Span | DataError]:
+    """Times of each file, of which nothing else is read, or why it was refused."""
+    grib = [source for source in sources if is_grib(source)]
+    found: dict[Path, Span | DataError] = {
+        source: times if isinstance(times, DataError) else Span(*times)
+        for source, times in zip(grib, grib_times(grib), strict=True)
+    }
+    for source in sources:
+        if source not in found:
+            try:
+                found[source] = _span_of(source)
+            except DataError as error:
+                found[source] = error
+    return [found[source] for source in sources]
 
-    Raises
-    ------
-    DataError
-        Names the file and why it was refused.
-    """
-    if is_grib(source):
-        return Span(*grib_times(source))
+
+def _span_of(source: Path) -> Span:
+    """Times of a NetCDF file or a Zarr folder."""
     try:
         zarr = source.is_dir()
         with xr.open_zarr(source, consolidated=False) if zarr else xr.open_dataset(source) as found:
@@ -80,21 +90,24 @@ def span_of(source: Path) -> Span:
     return Span(first if reference is None else reference, first, last)
 
 
-def read_model(source: Path) -> ModelRain:
-    """Model rain from NetCDF, Zarr or GRIB2.
+def read_model(*sources: Path) -> ModelRain:
+    """Model rain from NetCDF, Zarr or GRIB2: the files of one run.
 
     ``rainfall_rate(time, y, x)``, or ``rainfall_amount(time, y, x)``: over its time bounds where
     it has such, else accumulated from one start. ``lat`` and ``lon`` may stand for ``y`` and
     ``x``; a grid on these declares a grid mapping or, as an attribute ``frame``, WGS-84 or
-    CGCS2000.
+    CGCS2000. Of what several files hold, the last one counts.
 
     Raises
     ------
     DataError
-        Names the file and why it was refused.
+        Names the file and why it was refused; all where only all together show it.
     """
-    grib = is_grib(source)
-    found = read_grib(source) if grib else _with_crs(_on_x_y(open_file(source)), source)
+    if is_grib(sources[0]):
+        found = read_grib(sources)
+    else:
+        found = _joined([_with_crs(_on_x_y(open_file(s)), s) for s in sources], sources)
+    source = sources[0] if len(sources) == 1 else Path(name_of_run(sources))
     try:
         if "rainfall_rate" in found:
             rated = in_mm_h(found)
@@ -109,6 +122,41 @@ def read_model(source: Path) -> ModelRain:
     _check_times(rated["time"].values, source)
     rain, named = in_utc(_sound(rated, source), source)
     return ModelRain(rain, _reference(found, source), f"model: {named}" if named else "")
+
+
+def name_of_run(files: Sequence[Path]) -> str:
+    """Name of a run's file; of several the first and the last, and how many."""
+    if len(files) == 1:
+        return files[0].name
+    return f"{files[0].name} … {files[-1].name} ({len(files)} files)"
+
+
+def _joined(parts: Sequence[xr.Dataset], sources: Sequence[Path]) -> xr.Dataset:
+    """Parts of a run one after another in time."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    for part, source in zip(parts, sources, strict=True):
+        if "time" not in part.coords:
+            raise DataError(source, "has no times")
+        if set(part.data_vars) != set(first.data_vars):
+            raise DataError(source, f"holds other variables than {sources[0].name}")
+        if not all(np.array_equal(part.get(n, []), first.get(n, [])) for n in ("x", "y")):
+            raise DataError(source, f"its grid is another than that of {sources[0].name}")
+    timed = [_over_time(part) for part in parts]
+    whole = xr.concat(
+        timed, "time", data_vars="minimal", coords="minimal", compat="override", join="override"
+    )
+    return whole.drop_duplicates("time", keep="last").sortby("time")
+
+
+def _over_time(part: xr.Dataset) -> xr.Dataset:
+    """A file of one lead may have a time without a dimension."""
+    if part["time"].ndim:
+        return part
+    wanted = [n for n in part.data_vars if str(n).startswith("rainfall_") or n == "time_bounds"]
+    one = part.expand_dims("time")
+    return one.assign({n: part[n] for n in part.data_vars if n not in wanted})
 
 
 def _on_x_y(found: xr.Dataset) -> xr.Dataset:

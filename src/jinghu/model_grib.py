@@ -1,6 +1,6 @@
 """Rain of a numerical model from GRIB2, by ECMWF's ecCodes (optional extra ``grib``).
 
-Files are decoded in a process of its own: on damaged ones the library may end the process.
+`jinghu.grib_process` runs this module in a process of its own.
 
 Messages of precipitation are picked by the numbers of WMO code table 4.2 (discipline 0, category
 1): total precipitation (8), precipitation rates (7, 52), and ECMWF's local total precipitation in
@@ -8,11 +8,6 @@ m (193). The others of a file are passed over. Grids: regular latitude and longi
 3.0), Lambert conformal (3.30). Latitudes of a model on a sphere are taken as geodetic, as NWP does.
 """
 
-import importlib.util
-import os
-import pickle
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +31,26 @@ _INSTANTS = (0, 1)
 _ACCUMULATION, _AVERAGE = 1, 0  # code table 4.10
 _UNITS_S = {0: 60, 1: 3600, 2: 86400, 10: 10800, 11: 21600, 12: 43200, 13: 1}  # code table 4.4
 _MISSING = -1e30
-_PATIENCE_S = 120.0
-_LACKING = "is GRIB, which needs ecCodes: install jinghu with its extra grib"
+LACKING = "is GRIB, which needs ecCodes: install jinghu with its extra grib"
 _FALL_MM = 0.1  # that packing may take from an accumulated amount
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """One message: rain between two times in mm, or at one time (start = end) in mm/h."""
+class Failure:
+    """Why the file in a place was refused."""
 
+    place: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One message: rain between two times in mm, or at one time (start = end) in mm/h.
+
+    ``file`` is the place of its file among those of the run.
+    """
+
+    file: int
     reference: np.datetime64
     start: np.datetime64
     end: np.datetime64
@@ -64,79 +70,51 @@ def is_grib(source: Path) -> bool:
         return False  # a folder, or a file whose opening will say what is wrong
 
 
-def grib_times(source: Path) -> tuple[np.datetime64, np.datetime64, np.datetime64]:
-    """Reference time, first and last time of the rain; no value is decoded.
+def answers(what: str, sources: Sequence[Path]) -> Iterator[object]:
+    """What is said of files.
 
-    Raises
-    ------
-    DataError
-        Names the file and why it was refused.
+    ``times``: of each its reference time, first and last time. ``rain``: the place of each before
+    it is read, then their rain. In the place of either, a failure.
     """
-    first, last, reference = _elsewhere("times", source)
-    return reference, first, last
-
-
-def read_grib(source: Path) -> xr.Dataset:
-    """Rain of a file of one model run.
-
-    Returns
-    -------
-    ``rainfall_amount(time, y, x)`` in mm with time bounds, intervals disjoint, or where there are
-    rates at instants alone ``rainfall_rate(time, y, x)`` in mm/h; ``crs``,
-    ``forecast_reference_time``.
-
-    Raises
-    ------
-    DataError
-        Names the file and why it was refused: ecCodes is missing; damaged or cut short; no rain;
-        several runs, members or grids; a grid or a statistic that is not read here.
-    """
-    return _elsewhere("rain", source)  # type: ignore[no-any-return]
-
-
-def _elsewhere(what: str, source: Path) -> Any:
-    """What a process of its own says of a file."""
-    if importlib.util.find_spec("eccodes") is None:
-        raise DataError(source, _LACKING)
-    command = [sys.executable, "-P", "-m", "jinghu.model_grib", what, str(source)]
+    if what == "times":
+        for source in sources:
+            try:
+                yield _times_of(source)
+            except DataError as error:
+                yield Failure(0, error.cause)
+        return
+    fields: list[_Field] = []
+    coords: dict[str, Any] = {}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
-    except subprocess.TimeoutExpired:
-        cause = f"damaged: not decoded within {_PATIENCE_S:g} s"
-        raise DataError(source, cause) from None
-    if done.returncode != 0:
-        raise DataError(source, f"damaged: its decoder ended with code {done.returncode}")
-    said = pickle.loads(done.stdout)  # written by this module, below
-    if isinstance(said, str):
-        raise DataError(source, said)
-    return said
-
-
-def _answer(what: str, source: Path) -> object:
-    """What is said of a file, or the cause of its refusal."""
-    try:
-        return _rain_of(source) if what == "rain" else _times_of(source)
+        for place, source in enumerate(sources):
+            yield place
+            own = []
+            for field, of_grid in _messages(source, True, place):
+                own.append(field)
+                coords = coords or of_grid
+            _check_one_run(own, source)
+            if fields:
+                _check_same_run(own[0], fields[0], source)
+            fields += own
+        yield _rain_of(fields, coords, sources)
     except DataError as error:
-        return error.cause
+        yield Failure([str(s) for s in sources].index(error.source), error.cause)
 
 
 def _times_of(source: Path) -> tuple[np.datetime64, np.datetime64, np.datetime64]:
     fields = [field for field, _ in _messages(source, False)]
     _check_one_run(fields, source)
-    return min(f.start for f in fields), max(f.end for f in fields), fields[0].reference
+    return fields[0].reference, min(f.start for f in fields), max(f.end for f in fields)
 
 
-def _rain_of(source: Path) -> xr.Dataset:
-    fields, coords = [], None
-    for field, of_grid in _messages(source, True):
-        fields.append(field)
-        coords = of_grid if coords is None else coords
-    _check_one_run(fields, source)
-    assert coords is not None  # there is a field
+def _rain_of(
+    fields: Sequence[_Field], coords: dict[str, Any], sources: Sequence[Path]
+) -> xr.Dataset:
     coords = coords | {"forecast_reference_time": ((), fields[0].reference)}
+    fields = _once(fields, sources)
     over = [f for f in fields if f.end > f.start]
     if over:
-        bounds, mm = _disjoint(over, source)
+        bounds, mm = _disjoint(over, sources)
         values = (("time", "y", "x"), mm, attrs("rainfall_amount"))
         time = ("time", bounds[:, 1], {"bounds": "time_bounds"})
         return xr.Dataset(
@@ -144,32 +122,45 @@ def _rain_of(source: Path) -> xr.Dataset:
             coords={**coords, "time": time},
         )
     ordered = sorted(fields, key=lambda f: f.end)
-    times = np.array([f.end for f in ordered])
-    if (np.diff(times) == np.timedelta64(0)).any():
-        raise DataError(source, "holds several rain rates of one time")
     rates = np.stack([f.values for f in ordered])
     return xr.Dataset(
         {"rainfall_rate": (("time", "y", "x"), rates, attrs("rainfall_rate"))},
-        coords={**coords, "time": times},
+        coords={**coords, "time": np.array([f.end for f in ordered])},
     )
+
+
+def _once(fields: Sequence[_Field], sources: Sequence[Path]) -> list[_Field]:
+    """Each interval or instant once; of two files that hold it, from the later."""
+    kept: dict[tuple[np.datetime64, np.datetime64], _Field] = {}
+    for field in fields:  # in the order of files
+        other = kept.get((field.start, field.end))
+        if other is not None and other.file == field.file:
+            what = (
+                "amounts of one interval" if field.end > field.start else "rain rates of one time"
+            )
+            raise DataError(sources[field.file], f"holds several {what}")
+        kept[field.start, field.end] = field
+    return list(kept.values())
 
 
 def _eccodes(source: Path) -> ModuleType:
     try:
         import eccodes
     except (ImportError, RuntimeError):  # the bindings, or the library below them
-        raise DataError(source, _LACKING) from None
+        raise DataError(source, LACKING) from None
     return eccodes  # type: ignore[no-any-return,unused-ignore]
 
 
-def _messages(source: Path, decoded: bool) -> Iterator[tuple[_Field, dict[str, Any]]]:
+def _messages(
+    source: Path, decoded: bool, place: int = 0
+) -> Iterator[tuple[_Field, dict[str, Any]]]:
     """Messages of rain, with the coordinates of their grid where values are decoded."""
     ec = _eccodes(source)
     try:
         with source.open("rb") as file:
             while (handle := ec.codes_grib_new_from_file(file)) is not None:
                 try:
-                    found = _field(ec, handle, decoded, source)
+                    found = _field(ec, handle, decoded, (source, place))
                     if found is not None:
                         yield found, _coords(ec, handle, source) if decoded else {}
                 finally:
@@ -180,8 +171,9 @@ def _messages(source: Path, decoded: bool) -> Iterator[tuple[_Field, dict[str, A
         raise DataError(source, f"damaged or cut short: {error}") from None
 
 
-def _field(ec: ModuleType, handle: int, decoded: bool, source: Path) -> _Field | None:
-    """A message of rain; None of another quantity."""
+def _field(ec: ModuleType, handle: int, decoded: bool, file: tuple[Path, int]) -> _Field | None:
+    """A message of rain in a file and its place; None of another quantity."""
+    source, place = file
 
     def key(name: str) -> int:
         return int(ec.codes_get_long(handle, name))
@@ -214,7 +206,7 @@ def _field(ec: ModuleType, handle: int, decoded: bool, source: Path) -> _Field |
     member = key("perturbationNumber") if template in (1, 11) else 0
     values = _values(ec, handle, key, factor) if decoded else np.empty((0, 0), np.float32)
     grid = ec.codes_get_string(handle, "md5GridSection")
-    return _Field(reference, start, end, grid, member, values)
+    return _Field(place, reference, start, end, grid, member, values)
 
 
 _CLOCK = ("year", "month", "day", "hour", "minute", "second")
@@ -301,8 +293,15 @@ def _check_one_run(fields: Sequence[_Field], source: Path) -> None:
             raise DataError(source, f"holds {len(found)} {what}: give a file of one")
 
 
+def _check_same_run(field: _Field, first: _Field, source: Path) -> None:
+    """Refuse a file of another run than the first; each is of one."""
+    for what in ("reference", "member", "grid"):
+        if getattr(field, what) != getattr(first, what):
+            raise DataError(source, f"its {what} is another than that of the files before it")
+
+
 def _disjoint(
-    fields: Sequence[_Field], source: Path
+    fields: Sequence[_Field], sources: Sequence[Path]
 ) -> tuple[NDArray[np.datetime64], NDArray[np.float32]]:
     """Bounds (n, 2) and amounts (n, y, x) of intervals that do not overlap.
 
@@ -314,12 +313,12 @@ def _disjoint(
         same = sorted((f for f in fields if f.start == start), key=lambda f: f.end)
         before, total = start, np.zeros_like(same[0].values)
         for f in same:
-            if f.end == before:
-                raise DataError(source, "holds several amounts of one interval")
             step = f.values - total
             lowest = float(np.fmin.reduce(step, axis=None))
             if lowest < -_FALL_MM:
-                raise DataError(source, f"an amount from one start falls by {-lowest:.1f} mm")
+                raise DataError(
+                    sources[f.file], f"an amount from one start falls by {-lowest:.1f} mm"
+                )
             pieces.append((before, f.end, np.maximum(step, 0)))
             before, total = f.end, f.values
     kept: list[tuple[np.datetime64, np.datetime64, NDArray[np.float32]]] = []
@@ -328,9 +327,3 @@ def _disjoint(
             kept.append(piece)
     kept.sort(key=lambda p: p[0])
     return np.array([p[:2] for p in kept]), np.stack([p[2] for p in kept])
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(pickle.dumps(_answer(sys.argv[1], Path(sys.argv[2]))))
-    sys.stdout.buffer.flush()
-    os._exit(0)  # libraries of ecCodes and of pyproj may break down in the clearing up

@@ -14,7 +14,8 @@ from jinghu.grid.errors import DataError
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import to_numpy
 from jinghu.ingest import Refused
-from jinghu.model_file import Span, read_model, span_of
+from jinghu.model_file import Span, read_model, spans_of
+from jinghu.model_runs import Run, runs_of
 from jinghu.nowcast.intake import minute
 from jinghu.nowcast.model_grid import WIDEST_GAP, to_grid
 from jinghu.stages import StageLog
@@ -32,7 +33,7 @@ class ModelRun:
     Parameters
     ----------
     file
-        Its name.
+        Its name, or the first and the last of its files.
     span
         Reference time, first and last time of the run.
     working, product
@@ -71,7 +72,8 @@ def read_model_inputs(
     """Read the newest usable run.
 
     Runs that reach the end of the nowcast go before those that do not; of these the newest
-    reference time counts. A run that turns out to be of no use is refused, and the next one read.
+    reference time counts. A file that turns out to be broken is refused and the rest of its run
+    read; a run of no use is refused whole, and the next one read.
 
     Parameters
     ----------
@@ -92,22 +94,21 @@ def read_model_inputs(
             log.degrade(f"model input {path} does not exist")
     of, time = settings.nowcast, to_numpy(clocks[0])
     oldest = timedelta(hours=of.oldest_model_h)
-    spans = _spans(model_files(paths, clocks[0], oldest), to_numpy(clocks[1]), found)
+    runs = runs_of(_spans(model_files(paths, clocks[0], oldest), to_numpy(clocks[1]), found))
     end = time + np.timedelta64(of.leads * of.step_min, "m")
     usable = [
-        (span.last >= end, span.reference, file)
-        for file, span in spans
-        if time - np.timedelta64(oldest) <= span.reference <= time < span.last
+        run
+        for run in runs
+        if time - np.timedelta64(oldest) <= run.span.reference <= time < run.span.last
     ]
-    for covers, _, file in sorted(usable, key=lambda one: one[:2], reverse=True):
-        try:
-            found.run = _read(file, settings, time, log)
-        except DataError as error:
-            found.refused.append(Refused(file, error))
+    usable.sort(key=lambda run: (run.span.last >= end, run.span.reference), reverse=True)
+    for run in usable:
+        found.run = _of_files(run, settings, time, log, found)
+        if found.run is None:
             continue
-        if not covers:
+        if found.run.span.last < end:
             log.degrade(
-                f"model {file.name} ends at {minute(found.run.span.last)}, before the nowcast"
+                f"model {found.run.file} ends at {minute(found.run.span.last)}, before the nowcast"
             )
         return found
     log.degrade(f"no usable model run of the last {of.oldest_model_h:g} h: the nowcast alone")
@@ -142,42 +143,54 @@ def _near(name: str, time: datetime, oldest: timedelta) -> bool:
 
 
 def _spans(
-    files: Iterable[Path], now: np.datetime64, found: ModelInputs
+    files: Sequence[Path], now: np.datetime64, found: ModelInputs
 ) -> list[tuple[Path, Span]]:
     """Times of each file; those that cannot be told, or are yet to come, are refused."""
     spans = []
-    for file in files:
-        try:
-            span = span_of(file)
-            if span.reference > now + _CLOCK:
-                raise DataError(
-                    file.name, f"it is of {minute(span.reference)}, yet to come: clock wrong"
-                )
-        except DataError as error:
-            found.refused.append(Refused(file, error))
-            continue
-        spans.append((file, span))
+    for file, span in zip(files, spans_of(files), strict=True):
+        if isinstance(span, DataError):
+            found.refused.append(Refused(file, span))
+        elif span.reference > now + _CLOCK:
+            cause = f"it is of {minute(span.reference)}, yet to come: clock wrong"
+            found.refused.append(Refused(file, DataError(file.name, cause)))
+        else:
+            spans.append((file, span))
     return spans
 
 
-def _read(file: Path, settings: Settings, time: np.datetime64, log: StageLog) -> ModelRun:
+def _of_files(
+    run: Run, settings: Settings, time: np.datetime64, log: StageLog, found: ModelInputs
+) -> ModelRun | None:
+    """Read a run without those of its files that are broken; None where nothing is of use."""
+    files = list(run.files)
+    while files:
+        try:
+            return _read(Run(tuple(files), run.span), settings, time, log)
+        except DataError as error:
+            broken = [file for file in files if str(file) == error.source] or files
+            found.refused += [Refused(file, error) for file in broken]
+            files = [file for file in files if file not in broken]
+    return None
+
+
+def _read(run: Run, settings: Settings, time: np.datetime64, log: StageLog) -> ModelRun:
     """Rain of a run on both grids, as far as the cycle needs it."""
     of = settings.nowcast
-    model = read_model(file)
+    model = read_model(*run.files)
     end = np.timedelta64(round(max(of.leads * of.step_min, of.blend_until_h * 60)), "m")
     times = model.rain["time"].values
     needed = (times >= time - RECENT - WIDEST_GAP) & (times <= time + end + WIDEST_GAP)
     rain = model.rain.isel(time=np.flatnonzero(needed))
-    product = to_grid(rain, _grid(settings.grid.product()), file.name)
+    product = to_grid(rain, _grid(settings.grid.product()), run.name)
     if not np.isfinite(product["rainfall_rate"].values).any():
-        raise DataError(file.name, "holds no value on the grid")
+        raise DataError(run.name, "holds no value on the grid")
     if model.degradation:
-        log.degrade(f"{file.name}: {model.degradation}")
+        log.degrade(f"{run.name}: {model.degradation}")
     missing = float(np.isnan(product["rainfall_rate"].values).mean())
     if missing > 0.01:
-        log.degrade(f"model {file.name} covers {100 * (1 - missing):.0f} % of the grid")
-    working = to_grid(rain, _grid(settings.grid.working()), file.name)
-    return ModelRun(file.name, Span.of(model), working, product)
+        log.degrade(f"model {run.name} covers {100 * (1 - missing):.0f} % of the grid")
+    working = to_grid(rain, _grid(settings.grid.working()), run.name)
+    return ModelRun(run.name, Span.of(model), working, product)
 
 
 def _grid(spec: GridSpec) -> xr.Dataset:
