@@ -14,10 +14,10 @@ import numpy as np
 import xarray as xr
 
 from jinghu.grid.spec import GridSpec
-from jinghu.hydro.channel import steady_storage
 from jinghu.hydro.network import RiverNetwork
 from jinghu.hydro.routing import STATE_VERSION, RoutingMethod, route
 from jinghu.hydro.segments import segments
+from jinghu.hydro.steady_channels import steady_storage
 from jinghu.hydro.trees import accumulate_rows, entering
 
 STEP_S = 3600.0

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.fields import attrs
-from jinghu.hydro.channel import CUNGE, KINEMATIC, LANES, MUSKINGUM, steady_storage, sweep
+from jinghu.hydro.channel import CUNGE, KINEMATIC, MUSKINGUM, sweep
+from jinghu.hydro.channel_rows import LANES
 from jinghu.hydro.network import RiverNetwork, validate
 from jinghu.hydro.segments import Segments, segments
+from jinghu.hydro.steady_channels import steady_storage
 from jinghu.hydro.trees import accumulate_rows, entering
 
 STATE_VERSION = 2

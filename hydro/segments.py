@@ -31,7 +31,7 @@ class Segments:
     share
         (segment,) share of the reach's lateral inflow.
     kc, kd
-        (segment,) see `jinghu.hydro.channel`.
+        (segment,) see `jinghu.hydro.channel_rows`.
     travel, weight
         (segment,) K over the step and X of linear Muskingum at the reference discharge.
     substeps

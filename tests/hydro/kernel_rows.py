@@ -5,7 +5,7 @@ from itertools import pairwise
 import numba
 import numpy as np
 
-from jinghu.hydro import channel
+from jinghu.hydro import channel_rows as channel
 
 
 @numba.njit
