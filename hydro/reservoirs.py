@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -84,6 +85,11 @@ class Reservoir(_Data):
 
     def table(self) -> PoolTable:
         """Tables of the kernel: monotone cubic volume (PCHIP), ratings of the structures."""
+        return self._table
+
+    @cached_property
+    def _table(self) -> PoolTable:
+        """Made once: every run of every cycle asks for it."""
         known = np.array(self.storage.level_m)
         fine = np.arange(known[0], known[-1], _LEVEL_STEP_M)
         level = np.union1d(np.round(fine, 6), known)
