@@ -40,6 +40,7 @@ from jinghu.grid.times import from_numpy
 from jinghu.hydro.gauges import PlacedGauge, place_gauges, read_gauges
 from jinghu.hydro.model import Basin, amounts_of, simulate
 from jinghu.river_known import Known
+from jinghu.river_learned import Learned
 from jinghu.river_products import at_gauges_now, forecast_corrected
 from jinghu.river_reports import RiverInputs
 from jinghu.river_update import Watch, known_before, take_in
@@ -165,7 +166,10 @@ def event(place: Place, kind: str, seed: int) -> dict[tuple[str, str], Scores]:
         taken, present = {}, {}
         for run in states:
             step = dataset(seen[t : t + 1], times[t : t + 1])
-            past, state = simulate(basin, step, STEP_S, gauges, params, states[run])
+            learned = Learned(basin, known[run].members, STEP_S)
+            past, state = simulate(
+                basin, learned.rain(step), STEP_S, gauges, learned.land(params), states[run]
+            )
             began = clock.process_time()
             one = take_in(
                 inputs, watch, known[run], (past, amounts_of(step, basin), state), now, log
@@ -191,7 +195,10 @@ def event(place: Place, kind: str, seed: int) -> dict[tuple[str, str], Scores]:
                 ahead = moved(seen[t], rain.motion(), spec.spacing_m)
             coming = dataset(ahead, times[t] + np.arange(1, AHEAD + 1) * np.timedelta64(STEP))
             for run in states:
-                computed, _ = simulate(basin, coming, STEP_S, gauges, params, states[run])
+                learned = Learned(basin, known[run].members, STEP_S)
+                computed, _ = simulate(
+                    basin, learned.rain(coming), STEP_S, gauges, learned.land(params), states[run]
+                )
                 whole = forecast_corrected(computed, taken[run], watch, now)
                 names = ("open", "gauges") if run == "open" else ("water", "both")
                 for mode, variable in zip(

@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 
 from jinghu.hydro import runoff
 from jinghu.hydro.model import M3_PER_MM_KM2, Basin, FloodState, ModelParams
+from jinghu.hydro.rain_errors import RainErrors, rain_errors
 from jinghu.hydro.routing import advance
 from jinghu.hydro.runoff import RunoffParams
 from jinghu.hydro.segments import Segments, segments
 
 Array = NDArray[np.float64]
 
+LEARNED = ("sm_mm", "surface_lag_h")
+"""Of the land, what decides when a flood comes; a change of it moves no water."""
 _SPREAD_CAPACITY = 0.20  # standard deviations of logarithms, between members
 _SPREAD_CURVE = 0.15
 _SPREAD_LAG = 0.25
 _SPREAD_WETNESS = 0.08  # of the tension water, shares of its capacity
 _SPREAD_FLOW = 0.20  # of water in channels and on hillslopes where members begin
-_SPREAD_RAIN = 0.35
-_RAIN_HOURS = 3.0
-_RAIN_M = 25_000.0
 _ROUGHNESS = (0.85, 1.15)
+_MOST_LEARNED = 1.0
 _TENSION = 3
 _FREE = 3
 
@@ -41,13 +42,22 @@ class Members:
     outflow_m3_s, storage_m3
         (segment, member), piece by piece of the regulated network.
     rain_error
-        (knot, member) of the logarithm of the rain, in standard deviations.
+        (knot, member) errors of the rain, see `jinghu.hydro.rain_errors`.
+    own_error
+        (knot,) those that the run is corrected by.
+    land
+        (learned, member) logarithms of what `LEARNED` of the members' land is times the run's.
+    own_land
+        (learned,) by which the run's land is corrected.
     """
 
     soil_mm: Array
     outflow_m3_s: tuple[Array, ...]
     storage_m3: tuple[Array, ...]
     rain_error: Array
+    own_error: Array
+    land: Array
+    own_land: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,8 @@ class Crew:
         Pieces by group of roughness: `parts[piece][group]`.
     groups
         (member) group of roughness.
-    knots
-        (unit, knot) weights of the errors of rain; their squares add up to 1 in each unit.
+    rain
+        What the rain may be off by.
     """
 
     params: tuple[RunoffParams, ...]
@@ -73,7 +83,7 @@ class Crew:
     flow: Array
     parts: tuple[tuple[Segments, ...], ...]
     groups: NDArray[np.int64]
-    knots: Array
+    rain: RainErrors
 
     @property
     def capacity_mm(self) -> Array:
@@ -84,6 +94,13 @@ class Crew:
 def capacities(params: RunoffParams) -> tuple[float, float, float, float]:
     """Capacities of the upper, lower, deep and free store in mm."""
     return params.um_mm, params.lm_mm, params.dm_mm, params.sm_mm
+
+
+def learned_land(land: RunoffParams, logs: Array) -> RunoffParams:
+    """Land with what was learned of it: logarithms of factors, in the order of `LEARNED`."""
+    factors = np.exp(np.clip(logs, -_MOST_LEARNED, _MOST_LEARNED))
+    sm_mm, lag_h = land.sm_mm * factors[0], land.surface_lag_h * factors[1]
+    return replace(land, sm_mm=float(sm_mm), surface_lag_h=float(lag_h))
 
 
 def make_crew(basin: Basin, params: ModelParams, step_s: float, members: int, seed: int) -> Crew:
@@ -127,24 +144,8 @@ def make_crew(basin: Basin, params: ModelParams, step_s: float, members: int, se
         random.normal(0.0, _SPREAD_FLOW, members),
         tuple(parts),
         np.arange(members) % len(_ROUGHNESS),
-        _rain_knots(basin),
+        rain_errors(basin),
     )
-
-
-def _rain_knots(basin: Basin) -> Array:
-    """Weights (unit, knot) of errors of rain that are alike over some 25 km."""
-    network = basin.network
-    reach = np.asarray(basin.weights.argmax(axis=0)).ravel()
-    x, y = network.x_m[reach], network.y_m[reach]
-    knots = [
-        (kx, ky)
-        for kx in np.arange(x.min(), x.max() + _RAIN_M, _RAIN_M)
-        for ky in np.arange(y.min(), y.max() + _RAIN_M, _RAIN_M)
-    ]
-    at = np.array(knots)
-    away2 = (x[:, None] - at[:, 0]) ** 2 + (y[:, None] - at[:, 1]) ** 2
-    weight = np.exp(-0.5 * away2 / (0.6 * _RAIN_M) ** 2)
-    return np.asarray(weight / np.sqrt((weight**2).sum(axis=1, keepdims=True)))
 
 
 def begin(
@@ -162,7 +163,13 @@ def begin(
     factor = np.exp(crew.flow)
     outflow = tuple(c["outflow_m3_s"].values[:, None] * factor for c in state.rivers.channels)
     storage = tuple(c["storage_m3"].values[:, None] * factor**0.6 for c in state.rivers.channels)
-    return Members(soil, outflow, storage, random.normal(size=(crew.knots.shape[1], n)))
+    knots = len(crew.rain.hours)
+    drawn = [[getattr(own, name) for own in crew.params] for name in LEARNED]
+    usual = np.array([[getattr(params.runoff, name)] for name in LEARNED])
+    return Members(
+        soil, outflow, storage, random.normal(size=(knots, n)), np.zeros(knots),
+        np.log(np.array(drawn) / usual), np.zeros(len(LEARNED)),
+    )  # fmt: skip
 
 
 def step(
@@ -199,13 +206,15 @@ def step(
     -------
     Members at the end, and discharge (reach, member) in m3/s.
     """
-    keep = np.exp(-step_s / 3600.0 / _RAIN_HOURS)
-    fresh = random.normal(size=members.rain_error.shape)
+    kept = crew.rain.kept(step_s)
+    keep, fresh = kept[:, None], random.normal(size=members.rain_error.shape)
     error = keep * members.rain_error + np.sqrt(1.0 - keep**2) * fresh
-    factor = np.exp(_SPREAD_RAIN * (crew.knots @ error) - 0.5 * _SPREAD_RAIN**2)
+    factor = crew.rain.members(error)
     n = len(crew.params)
     soil, runoff_mm = np.empty_like(members.soil_mm), np.empty((len(rain_mm), n))
-    for k, own in enumerate(crew.params):
+    for k, drawn in enumerate(crew.params):
+        bare = replace(drawn, **{name: getattr(params.runoff, name) for name in LEARNED})
+        own = learned_land(bare, members.land[:, k])
         run = runoff.run((rain_mm * factor[:, k])[None], members.soil_mm[k], step_s, own)
         soil[k], runoff_mm[:, k] = run.stores_mm, run.runoff_mm[0]
     lateral = np.asarray(basin.weights @ runoff_mm) * (M3_PER_MM_KM2 / step_s)
@@ -235,4 +244,11 @@ def step(
             found[np.ix_(mine, of)] = flow[0][back]
         outflow.append(out)
         storage.append(held)
-    return Members(soil, tuple(outflow), tuple(storage), error), found
+    return replace(
+        members,
+        soil_mm=soil,
+        outflow_m3_s=tuple(outflow),
+        storage_m3=tuple(storage),
+        rain_error=error,
+        own_error=kept * members.own_error,
+    ), found

@@ -73,11 +73,14 @@ class Basin:
         (unit,) rain cells of its runoff units.
     weights
         (reach, unit) km2.
+    unit_reach
+        (unit,) reach that most of each unit drains to.
     """
 
     rivers: RegulatedNetwork
     cell_id: NDArray[np.int64]
     weights: csr_array
+    unit_reach: NDArray[np.int64]
 
     @property
     def network(self) -> RiverNetwork:
@@ -100,7 +103,9 @@ class Basin:
         shape = (network.n_reaches, len(units))
         works = works or Works()
         rivers = RegulatedNetwork(network, works, split(network, works.reaches))
-        return Basin(rivers, units, csr_array((km2, (reach, column)), shape=shape))
+        weights = csr_array((km2, (reach, column)), shape=shape)
+        most = np.asarray(weights.argmax(axis=0), np.int64).ravel()
+        return Basin(rivers, units, weights, most)
 
 
 def simulate(

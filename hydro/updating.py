@@ -1,10 +1,11 @@
-"""Flows at gauges correct the water of the flood model: an ensemble Kalman filter, localised.
+"""Flows at gauges correct the flood model: an ensemble Kalman filter, localised by travel time.
 
 What the members say together about a gauge and the water above it decides how an innovation is
-shared among hillslopes and channels (ensemble square root filter, one observation after the
-other: Whitaker & Hamill 2002, Mon. Wea. Rev. 130, 1913-1924). The run itself takes the members'
-gain, so its state stays one state. Observations that come late meet what was computed for their
-time (asynchronous filter: Sakov et al. 2010, Tellus A 62, 24-29). Every change of water is told.
+shared among hillslopes, channels, the errors of the rain and two parameters of the land
+(`jinghu.hydro.square_root_filter`). The run itself takes the members' gain, so its state stays one
+state. Rain and land are learned slowly, for what gauges and timing are off by lasts from report to
+report. Observations that come late meet what was computed for their time (asynchronous filter:
+Sakov et al. 2010, Tellus A 62, 24-29). Every change of water is told.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from jinghu.hydro import runoff
 from jinghu.hydro.members import Crew, Members
 from jinghu.hydro.model import M3_PER_MM_KM2, Basin, FloodState
 from jinghu.hydro.network import OUTLET, RiverNetwork
+from jinghu.hydro.rain_errors import RainErrors
 from jinghu.hydro.regulated import RegulatedState
+from jinghu.hydro.square_root_filter import assimilate
 
 Array = NDArray[np.float64]
 
@@ -30,6 +33,8 @@ _DOWNSTREAM_HOURS = 1.5
 _LEAST_WEIGHT = 0.05
 _TIMING_HOURS = 0.5
 _MOST_CHANGE = 1.0  # of a logarithm in one cycle
+_RAIN_PATIENCE = 5.0  # errors of gauges and of timing last: of half an hour one report counts
+_LAND_PATIENCE = 15.0  # and those of neighbouring gauges are alike
 _DOUBT = 3.0  # an innovation beyond so many standard deviations counts as that many
 
 
@@ -130,6 +135,13 @@ def influence(basin: Basin, reaches: NDArray[np.int64]) -> Array:
     return found
 
 
+def rain_influence(basin: Basin, rain: RainErrors, weights: Array) -> Array:
+    """Weight (gauge, knot) with which a gauge speaks of an error of the rain: of its catchment."""
+    inside = weights[:, basin.unit_reach]
+    own = inside @ np.abs(rain.shape)
+    return np.asarray(own / np.maximum(own.max(axis=1, keepdims=True), 1e-300))
+
+
 def crossing_hours(network: RiverNetwork) -> Array:
     """Hours that a middling flood takes through each reach, as for the segments of routing."""
     flow = 0.5 * network.upstream_area_km2**0.8
@@ -171,30 +183,29 @@ def update(
         return state, members, predicted, Increment(0.0, 0.0)
     layout = _Layout.of(basin, crew)
     flat = predicted.reshape(-1, predicted.shape[2])
-    rows = np.concatenate([layout.pack(state, members), flat])
+    errors = np.concatenate([members.rain_error, members.own_error[:, None]], axis=1)
+    land = np.concatenate([members.land, members.own_land[:, None]], axis=1)
+    rows = np.concatenate([layout.pack(state, members), errors, land, flat])
     between = np.tile(weights[:, reaches], len(predicted))  # what is told once is not told again
-    local = np.concatenate([weights[:, layout.reach], between], axis=1)
-    n, start = len(crew.params), len(rows) - len(flat)
-    for row, gauge, value, sd in zip(
-        observed.row, observed.gauge, observed.log_flow, observed.sd, strict=True
-    ):
-        at = start + row
-        said = rows[at].copy()
-        of_gauge = local[gauge]
-        inside = np.flatnonzero(of_gauge)
-        mean = said[:n].mean()
-        off = said[:n] - mean
-        variance = float(off @ off) / (n - 1)
-        noise = sd**2
-        most = _DOUBT * np.sqrt(variance + noise)
-        part = rows[inside]
-        gain = of_gauge[inside] * ((part[:, :n] - part[:, :n].mean(axis=1, keepdims=True)) @ off)
-        gain /= (n - 1) * (variance + noise)
-        shrink = 1.0 / (1.0 + np.sqrt(noise / (variance + noise)))
-        part[:, :n] += gain[:, None] * (np.clip(value - mean, -most, most) - shrink * off)
-        part[:, n] += gain * np.clip(value - said[n], -most, most)
-        rows[inside] = part
-    new_state, new_members, increment = layout.unpack(rows[:start], state, members)
+    rain = rain_influence(basin, crew.rain, weights)
+    everywhere = np.ones((len(weights), len(land)))
+    local = np.concatenate([weights[:, layout.reach], rain, everywhere, between], axis=1)
+    start = len(rows) - len(flat)
+    patience = np.ones(len(rows))
+    water, fallen = start - len(land) - len(errors), start - len(land)
+    patience[water:fallen], patience[fallen:start] = _RAIN_PATIENCE, _LAND_PATIENCE
+    rows = assimilate(
+        rows, start + observed.row, observed.log_flow, observed.sd**2, local[observed.gauge],
+        patience, _DOUBT,
+    )  # fmt: skip
+    new_state, new_members, increment = layout.unpack(rows[:water], state, members)
+    new_members = replace(
+        new_members,
+        rain_error=rows[water:fallen, :-1],
+        own_error=rows[water:fallen, -1],
+        land=rows[fallen:start, :-1],
+        own_land=rows[fallen:start, -1],
+    )
     return new_state, new_members, rows[start:].reshape(predicted.shape), increment
 
 
@@ -212,8 +223,7 @@ class _Layout:
 
     @staticmethod
     def of(basin: Basin, crew: Crew) -> "_Layout":
-        of_unit = np.asarray(basin.weights.argmax(axis=0), np.int64).ravel()
-        reach = [np.repeat(of_unit, len(runoff.STORES) - _FIRST_STORE)]
+        reach = [np.repeat(basin.unit_reach, len(runoff.STORES) - _FIRST_STORE)]
         for piece, parts in zip(basin.rivers.pieces, crew.parts, strict=True):
             reach += [piece.reaches[parts[0].reach]] * 2
         area = np.asarray(basin.weights.sum(axis=0), np.float64).ravel()

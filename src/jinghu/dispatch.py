@@ -40,6 +40,8 @@ from jinghu.hydro.release_plan import Plan
 from jinghu.hydro.reservoirs import PlacedReservoir
 from jinghu.proposal import Wanted, propose
 from jinghu.publish import OUTLOOK
+from jinghu.river_learned import learned_by
+from jinghu.river_update import Watch
 from jinghu.stages import StageLog
 from jinghu.waterworks import works_of
 
@@ -181,6 +183,9 @@ def situation(request: DispatchRequest, settings: Settings) -> Situation:
         rain += _rain(full, "members.zarr", time, step_s, settings)
     elif request.members:
         degradations.append("the cycle has no members: the deterministic forecast alone")
+    params = params_of(settings)
+    watch = Watch(basin, gauges, params, step_s, settings.hydro.update_members)
+    learned = learned_by(cycle, store, watch)
     return Situation(
         cycle,
         time,
@@ -188,9 +193,9 @@ def situation(request: DispatchRequest, settings: Settings) -> Situation:
         tuple(gauges),
         basin,
         found[1],
-        tuple(rain),
+        tuple(map(learned.rain, rain)),
         step_s,
-        params_of(settings),
+        learned.land(params),
         degradations,
     )
 

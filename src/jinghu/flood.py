@@ -32,6 +32,7 @@ from jinghu.hydro.rivers import read_rivers
 from jinghu.hydro.routing import STATE_VERSION, RoutingMethod
 from jinghu.hydro.terrain import GENERATED, TERRAIN_VERSION, generate_terrain, read_dem
 from jinghu.hydro.works import Works
+from jinghu.river_learned import Learned, added_rain_m3
 from jinghu.river_products import at_gauges_now, forecast_corrected
 from jinghu.river_reports import STATE, RiverInputs
 from jinghu.river_update import Taken, Watch, kept_state, known_before, take_in
@@ -109,19 +110,26 @@ def flood(
     step_s = float(np.diff(best["time"].values[:2])[0] / np.timedelta64(1, "s"))
     horizon_h = settings.hydro.horizon_h
     rain = to_horizon(continued(forecast, outlook), to_numpy(time), step_s, horizon_h)
+    watch = Watch(basin, gauges, params, step_s, settings.hydro.update_members)
+    known = known_before(_kept(store, time), watch, since, log) if reports.asked else None
+    learned = Learned(basin, None if known is None else known.members, step_s)
     try:
-        past, state = simulate(basin, observed, step_s, gauges, params, before, outlook=rain)
+        fell = learned.rain(observed)
+        past, state = simulate(
+            basin, fell, step_s, gauges, learned.land(params), before,
+            outlook=learned.rain(rain),
+        )  # fmt: skip
         taken: Taken | None = None
         now = past.isel(time=[-1])
-        if reports.asked:
-            watch = Watch(basin, gauges, params, step_s, settings.hydro.update_members)
-            known = known_before(_kept(store, time), watch, since, log)
+        if known is not None:
             run = (past, amounts_of(observed, basin), state)
             taken = take_in(reports, watch, known, run, time, log)
+            taken.summary["added_rain_m3"] = round(added_rain_m3(basin, fell, observed), 3)
+            learned = Learned(basin, taken.known.members, step_s)
             if taken.moved:
                 state = taken.state
                 now = at_gauges_now(now, watch, state)
-        coming, _ = simulate(basin, rain, step_s, gauges, params, state)
+        coming, _ = simulate(basin, learned.rain(rain), step_s, gauges, learned.land(params), state)
     except (DataError, ConfigError) as error:  # a pool left its tables, a rule names no gauge
         log.degrade(f"no flood forecast: {error}")
         return FloodOutcome(None, {"reaches": 0, "gauges": [], "error": str(error)}, {})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jinghu.grid.river_reports import Kind, RiverReport
 from jinghu.hydro.gauges import PlacedGauge
@@ -68,11 +69,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Who may report: gauges and reservoirs of the installation on its network."""
+    """Who may report: gauges and reservoirs of the installation on its network.
+
+    ``held`` (gauge,) is where a pond holds the river: a stage there tells nothing of the flow.
+    """
 
     network: RiverNetwork
     gauges: Sequence[PlacedGauge]
     reservoirs: Sequence[PlacedReservoir]
+    held: NDArray[np.bool_]
 
     @property
     def level_datum(self) -> str:
@@ -155,6 +160,8 @@ def _told(
             f"river station {report.station} ({report.name_zh}): its level stands"
             f" {abs(depth):.0f} m {text}: datum wrong, not used"
         ] = None
+        return nothing
+    if tables.held[gauge]:
         return nothing
     flow = section_flow_m3_s(tables.network, placed.reach, depth)
     return GaugeReport(gauge, report, flow, section_sd(depth))

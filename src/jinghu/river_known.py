@@ -13,7 +13,7 @@ from jinghu.hydro.output_correction import Residuals
 from jinghu.hydro.ratings import Offsets
 
 Array = NDArray[np.float64]
-VERSION = 1
+VERSION = 2
 ROWS = 11  # steps of which computed flows are kept: reports may be an hour late
 _SEEN_HOURS = 24
 Row = TypeVar("Row", Residuals, Offsets)
@@ -52,6 +52,8 @@ class Known:
         (row,) times of which computed flows and levels are kept, oldest first.
     flow_m3_s
         (row, gauge, member + 1) computed, the run's last; NaN of members before they began.
+    level_m
+        (row, gauge) computed levels, with those flows of the run, under backwater where there is.
     pool_m
         (row, reservoir) computed levels.
     pool_seen
@@ -63,6 +65,7 @@ class Known:
     members: Members | None
     times: NDArray[np.datetime64]
     flow_m3_s: Array
+    level_m: Array
     pool_m: Array
     pool_seen: NDArray[np.bool_]
     residuals: Residuals
@@ -76,6 +79,7 @@ def nothing_known(gauges: int, pools: int, members: int, step_s: float) -> Known
         None,
         np.zeros(0, "datetime64[ns]"),
         np.zeros((0, gauges, members + 1)),
+        np.zeros((0, gauges)),
         np.zeros((0, pools)),
         np.zeros(pools, bool),
         Residuals.nothing(gauges, step_s),
@@ -89,6 +93,7 @@ def to_dataset(known: Known, mark: Mapping[str, object]) -> xr.Dataset:
     variables: dict[str, object] = {
         "times": ("row", known.times),
         "flow_m3_s": (("row", "gauge", "run"), known.flow_m3_s),
+        "level_m": (("row", "gauge"), known.level_m),
         "pool_m": (("row", "reservoir"), known.pool_m),
         "pool_seen": ("reservoir", known.pool_seen.astype(np.int8)),
     }
@@ -102,6 +107,9 @@ def to_dataset(known: Known, mark: Mapping[str, object]) -> xr.Dataset:
         crew = known.members
         variables["soil_mm"] = (("member", "unit", "store"), crew.soil_mm)
         variables["rain_error"] = (("knot", "member"), crew.rain_error)
+        variables["own_error"] = ("knot", crew.own_error)
+        variables["land"] = (("learned", "member"), crew.land)
+        variables["own_land"] = ("learned", crew.own_land)
         for k, (flow, held) in enumerate(zip(crew.outflow_m3_s, crew.storage_m3, strict=True)):
             variables[f"outflow_{k}"] = ((f"segment_{k}", "member"), flow)
             variables[f"storage_{k}"] = ((f"segment_{k}", "member"), held)
@@ -122,11 +130,15 @@ def from_dataset(kept: xr.Dataset, mark: Mapping[str, object]) -> Known | None:
             tuple(kept[f"outflow_{k}"].values for k in range(n)),
             tuple(kept[f"storage_{k}"].values for k in range(n)),
             kept["rain_error"].values,
+            kept["own_error"].values,
+            kept["land"].values,
+            kept["own_land"].values,
         )
     return Known(
         members,
         kept["times"].values,
         kept["flow_m3_s"].values,
+        kept["level_m"].values,
         kept["pool_m"].values,
         kept["pool_seen"].values.astype(bool),
         _rows(Residuals, kept, "residual"),

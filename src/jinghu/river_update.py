@@ -13,7 +13,7 @@ from jinghu.grid.times import to_numpy
 from jinghu.hydro import members as crews
 from jinghu.hydro.gauges import PlacedGauge
 from jinghu.hydro.members import Crew
-from jinghu.hydro.model import Basin, FloodState, ModelParams
+from jinghu.hydro.model import Basin, FloodState, ModelParams, depth_m, restaged_m
 from jinghu.hydro.output_correction import aged, learn
 from jinghu.hydro.ratings import learn_offset, section_depth_m
 from jinghu.hydro.regulated import RegulatedState
@@ -43,6 +43,7 @@ from jinghu.stages import StageLog
 Array = NDArray[np.float64]
 SEED = 6
 _POOL_GAIN = 0.3  # of a level's innovation, once the pool has been seen
+_HELD_M = 0.05  # over uniform flow
 _DAY = np.timedelta64(24, "h")
 _FORGET = np.timedelta64(6, "h")  # without any flow for so long, members are given up
 
@@ -143,7 +144,7 @@ def take_in(
     """
     past, rain_mm, state = run
     works = watch.basin.rivers.works
-    tables = Tables(watch.basin.network, watch.gauges, works.reservoirs)
+    tables = Tables(watch.basin.network, watch.gauges, works.reservoirs, _held(watch, past))
     judged = judge(inputs.fresh, tables, before.offsets)
     judged.unknown = judge(inputs.recent, tables, before.offsets).unknown
     crew = crews.make_crew(watch.basin, watch.params, watch.step_s, watch.members, SEED)
@@ -231,9 +232,22 @@ def _brought_forward(
         members=members,
         times=np.concatenate([known.times, times])[-ROWS:],
         flow_m3_s=np.concatenate([known.flow_m3_s, rows])[-ROWS:],
+        level_m=np.concatenate([known.level_m, past["water_level"].values])[-ROWS:],
         pool_m=np.concatenate([known.pool_m, pool])[-ROWS:],
         residuals=aged(known.residuals, steps * watch.step_s),
     )
+
+
+def _uniform_m(watch: Watch, flow_m3_s: Array) -> Array:
+    """Stages (..., gauge) of uniform flow."""
+    network, at = watch.basin.network, watch.reaches
+    return np.asarray(network.bed_m[at] + depth_m(network, at, flow_m3_s))
+
+
+def _held(watch: Watch, past: xr.Dataset) -> NDArray[np.bool_]:
+    """(gauge,) where a pond holds the river over uniform flow at the end."""
+    flow, level = (past[name].values[-1] for name in ("gauge_discharge", "water_level"))
+    return np.asarray(level > _uniform_m(watch, flow.astype(np.float64)) + _HELD_M)
 
 
 def _let_out(past: xr.Dataset) -> Array:
@@ -294,7 +308,9 @@ def _updated(
     )  # fmt: skip
     moved = begun & (after != predicted)
     flows = np.where(moved, np.maximum(np.exp(after) - floor[:, None], 0.0), known.flow_m3_s)
-    known = replace(known, members=members, flow_m3_s=flows)
+    before, now = (_uniform_m(watch, f[:, :, -1]) for f in (known.flow_m3_s, flows))
+    level = np.where(before == now, known.level_m, restaged_m(known.level_m, before, now))
+    known = replace(known, members=members, flow_m3_s=flows, level_m=level)
     return state, known, (water.soil_m3, water.channels_m3)
 
 
@@ -347,10 +363,14 @@ def _learned(watch: Watch, known: Known, judged: Judged, now: np.datetime64) -> 
             residuals = learn(residuals, k, float(e), age, watch.step_s)
         if np.isfinite(one.report.level_m):
             flow = one.report.discharge_m3_s
-            reach = watch.gauges[k].reach
-            depth = section_depth_m(network, reach, flow if np.isfinite(flow) else computed)
-            off = one.report.level_m - float(network.bed_m[reach]) - depth
-            offsets = learn_offset(offsets, k, off, depth)
+            level = float(known.level_m[row, k])
+            if np.isfinite(flow):
+                reach = watch.gauges[k].reach
+                bed = float(network.bed_m[reach])
+                was, told = (bed + section_depth_m(network, reach, q) for q in (computed, flow))
+                level = float(restaged_m(*map(np.asarray, (level, was, told))))
+            depth = level - float(network.bed_m[watch.gauges[k].reach])
+            offsets = learn_offset(offsets, k, one.report.level_m - level, depth)
     return replace(
         known, residuals=residuals, offsets=offsets, seen=joined(known.seen, seen).since(now - _DAY)
     )

@@ -127,6 +127,30 @@ def test_the_soil_is_left_alone(situation):
         assert np.array_equal(after.soil[name].values, state.soil[name].values)
 
 
+def test_what_is_learned_of_the_rain_is_that_of_the_catchment(situation):
+    """More water than computed: more rain is to be expected, there more than elsewhere."""
+    _, crew, members, _ = situation
+    _, after, *_ = taken(situation, 2.0)
+    assert (members.own_error == 0.0).all()
+    factor = crew.rain.expected(after.own_error, np.array([STEP_S]))[0]
+    assert factor[:6].mean() > 1.01
+    assert (np.abs(after.own_land) < 0.5).all()
+
+
+def test_members_forget_what_they_were_taught(situation):
+    _, crew, _, _ = situation
+    random = np.random.default_rng(5)
+    _, after, *_ = taken(situation, 2.0)
+    members = after
+    for _ in range(10):
+        members, _ = crews.step(
+            BASIN, crew, members, np.zeros(8), np.zeros(0), STEP_S, PARAMS, REACHES, random
+        )
+    kept = members.own_error / after.own_error
+    np.testing.assert_allclose(kept, np.exp(-1.0 / crew.rain.hours), rtol=1e-12)
+    assert np.array_equal(members.own_land, after.own_land)
+
+
 def test_nothing_said_changes_nothing(situation):
     state, crew, members, flows = situation
     none = np.zeros(0)
