@@ -16,12 +16,12 @@ def taught(series, gauge=0):
     return known
 
 
-def test_a_residual_fades_by_the_prior():
-    """One report, prior of 1 h: e(1 h) = e / e."""
+def test_one_residual_fades_as_slowly_as_any():
+    """The prior of 1 h is cut to three quarters: e(1 h) = e exp(-4/3)."""
     known = taught([0.5])
     found = foreseen(known, LEADS, STEP_S)
     assert found[0, 0] == 0.5
-    assert found[1, 0] == pytest.approx(0.5 / np.e, rel=1e-9)
+    assert found[1, 0] == pytest.approx(0.5 * np.exp(-4.0 / 3.0), rel=1e-9)
 
 
 @given(st.lists(st.floats(0.0, 1e4), min_size=25, max_size=25))
@@ -43,7 +43,7 @@ def test_rho_is_learned_from_what_a_gauge_does():
             e = rho * e + np.sqrt(1 - rho**2) * random.normal(0.0, 0.3)
             series.append(e)
         hours.append(taught(series).fading_hours(STEP_S)[0])
-    assert hours[0] == 1.5  # no longer is any carried on
+    assert hours[0] == 0.75  # no longer is any carried on
     assert hours[1] < 0.6
 
 
