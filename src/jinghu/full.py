@@ -141,6 +141,7 @@ def member_rain(
         cell_km=cell_m / 1e3,
         step_min=of.step_min,
         node_cells=max(1, round(_NODE_M / cell_m)),
+        block_cells=factor,
     )
     now = coarsen_mean(frames[-1], factor)
     rates = np.empty((of.members, of.leads + 1, *spec.shape), np.float32)
@@ -149,7 +150,7 @@ def member_rain(
     shares[:, 0] = exceedance(now[None], of.rate_thresholds_mm_h)
     per_step = motion_array(motion, step.total_seconds())
     for lead, of_lead in ensemble(frames, per_step, params, seed_of(time), _WORKERS):
-        rates[:, lead] = coarsen_mean(of_lead, factor)
+        rates[:, lead] = of_lead
     if blending is not None:
         rates = blended_members(rates, blending, settings)
     for lead in range(1, of.leads + 1):
@@ -241,10 +242,11 @@ def probabilities(
 
 def _smooth(found: MemberWindows, settings: Settings) -> None:
     """Average the shares over the neighbourhood of each lead, in place."""
-    for lead in range(1, found.shares.shape[2]):
-        for of_window in found.shares:
-            reach = _reach_cells(lead, settings)
-            of_window[:, lead] = neighbourhood(of_window[:, lead].copy(), reach)
+    windows, thresholds, leads, ny, nx = found.shares.shape
+    for lead in range(1, leads):
+        of_lead = found.shares[:, :, lead].reshape(windows * thresholds, ny, nx)
+        smooth = neighbourhood(of_lead, _reach_cells(lead, settings))
+        found.shares[:, :, lead] = smooth.reshape(windows, thresholds, ny, nx)
 
 
 def _reach_cells(lead: int, settings: Settings) -> float:

@@ -41,7 +41,7 @@ def member_from(white_fields, frames, motion):
         observed, mean = scales.observed(lead)
         spectrum = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
         parts = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
-        step(scales.model, state, observed, white, parts)
+        step(scales.model, state, observed, white, parts, np.empty_like(white))
         spectrum[0, 0] = mean
         rain = np.asarray(fft.irfft2(spectrum, shape)).astype(np.float32)
         rain_by_rank(rain, distance, 2, 10, scales.target, work)
@@ -147,12 +147,13 @@ def test_noise_ends_with_variance_and_memory_of_each_level(frames_of):
     model = replace(model, phi=phi)
     packed, state = model.packed, still(model)
     white = np.empty((2, len(packed.order)), np.float32)
+    sums = np.empty_like(white)
     spectrum = np.zeros((96, 49, 2), np.float32)
     fields = []
     for lead in range(1, 161):
         draw(3, 0, lead, packed.mirrored, packed.real, white[0], white[1])
-        step(model, state, np.zeros_like(white), white, spectrum)
-        fields.append(state.now.copy())
+        step(model, state, np.zeros_like(white), white, spectrum, sums)
+        fields.append(model.amplitude * state.now)
     for k in range(LEVELS):
         run_k = slice(packed.offsets[k], packed.offsets[k + 1])
         places = packed.starts[k] + np.arange(run_k.stop - run_k.start)
