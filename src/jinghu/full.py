@@ -99,11 +99,12 @@ def publish_full(
         columns, table = point_table(whole)
         part.array("points.npy", table, {"columns": columns, "row": "cell_id"})
         rates = _members_dataset(members, products)
-        chunks = (1, 1, *rates["rainfall_rate"].shape[2:])
+        shape = rates["rainfall_rate"].shape
+        chunks = (shape[0], 1, *shape[2:])
         part.dataset(
             "members.zarr",
             rates,
-            {"rainfall_rate": packed(RATE_SCALE, rates["rainfall_rate"].shape, chunks)},
+            {"rainfall_rate": packed(RATE_SCALE, shape, chunks)},
         )
         part.manifest(
             **manifest | {"degradations": log.degradations, "seconds": log.totals()},
@@ -269,9 +270,10 @@ def _members_dataset(members: MemberRain, products: xr.Dataset) -> xr.Dataset:
 
 
 def _encoding(whole: xr.Dataset) -> dict[str, dict[str, object]]:
-    """Shares as integers, a lead to a chunk."""
+    """Shares as integers; a chunk holds a lead of all thresholds: each costs a millisecond."""
     encoding = {}
     for name in ("probability_of_exceedance", "probability_of_rate"):
         shape = whole[name].shape
-        encoding[name] = packed(_SHARE_SCALE, shape, (*(1,) * (len(shape) - 2), *shape[-2:]))
+        chunks = (*(1,) * (len(shape) - 4), shape[-4], 1, *shape[-2:])
+        encoding[name] = packed(_SHARE_SCALE, shape, chunks)
     return encoding
