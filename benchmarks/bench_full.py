@@ -156,7 +156,9 @@ def main(drill: str = "convective-line", repeats: str = "3") -> int:
         full(given.blending)
         with_model = timed(lambda: full(given.blending), int(repeats))
     of = given.settings.nowcast
-    print(f"{drill}: {of.members} members x {of.leads} leads, {given.settings.grid.working().shape}")
+    print(
+        f"{drill}: {of.members} members x {of.leads} leads, {given.settings.grid.working().shape}"
+    )
     print(f"full part:      {wall:6.2f} s wall {cpu:6.2f} s CPU, {mb:.0f} MB more than its inputs")
     print(f"with a model:   {with_model[0]:6.2f} s wall {with_model[1]:6.2f} s CPU")
     print(f"allowed:        {ALLOWED_WALL_S:6.2f} s wall on two cores, {ALLOWED_MB:.0f} MB")

@@ -86,7 +86,7 @@ def _block_amounts(
                 out[k // parts, j] += amount
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _add_trapezoids(
     first: NDArray[np.float32],
     last: NDArray[np.float32],

@@ -129,7 +129,7 @@ def _join(
                     _between(amounts, quantiles, found[k, :, lead, cell])
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _sums(members_mm: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sums (cell, lead + 1, member) up to each lead, of amounts (member, lead, cell)."""
     members, leads, cells = members_mm.shape
@@ -143,7 +143,7 @@ def _sums(members_mm: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _sorted(values: NDArray[np.float32], order: NDArray[np.int64]) -> None:
     """Order of values, ascending, in place; it is quick where it was much the same before."""
     for m in range(1, len(order)):
@@ -154,7 +154,7 @@ def _sorted(values: NDArray[np.float32], order: NDArray[np.int64]) -> None:
         order[at] = mine
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _sort(amounts: NDArray[np.float32]) -> None:
     for m in range(1, len(amounts)):
         at, mine = m, amounts[m]
@@ -164,7 +164,7 @@ def _sort(amounts: NDArray[np.float32]) -> None:
         amounts[at] = mine
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _tell(
     amounts: NDArray[np.float32], thresholds: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
@@ -177,7 +177,7 @@ def _tell(
         out[t] = np.float32(members - below) / np.float32(members)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _between(
     amounts: NDArray[np.float32], quantiles: NDArray[np.float64], out: NDArray[np.float32]
 ) -> None:

@@ -47,14 +47,14 @@ def distances(rate_mm_h: NDArray[np.float32], wet_mm_h: float, out: NDArray[np.u
         out[j, :] = other[inside]
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _mark(rain: NDArray[np.float32], limit: np.float32, row: NDArray[np.uint8]) -> None:
     for i in range(len(row)):
         row[i] = np.uint8(0) if rain[i] >= limit else np.uint8(_FAR)
 
 
 # Each value is written by a choice between two: vector code is made of that, and not of `min`.
-@numba.njit
+@numba.njit(nogil=True)
 def _over(row: NDArray[np.uint8], beside: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
     """Take the way over the row beside where it is shorter."""
     for i in range(len(row)):
@@ -62,7 +62,7 @@ def _over(row: NDArray[np.uint8], beside: NDArray[np.uint8], out: NDArray[np.uin
         out[i] = around if around < straight else straight
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _along(row: NDArray[np.uint8], out: NDArray[np.uint8], steps: int) -> None:
     """Take the way over the cells so many steps along a padded row where it is shorter."""
     n = len(row) - 2 * _PAD
@@ -114,7 +114,7 @@ def rain_by_rank(
         _look_up(field[j], rates, least)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _extremes(field: NDArray[np.float32]) -> tuple[np.float32, np.float32]:
     """Lowest and highest value (y, x), column by column first: that becomes vector code."""
     low, high = field[0].copy(), field[0].copy()
@@ -144,7 +144,7 @@ def _raise(
         row[i] = (row[i] - lowest) * scale * height
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def _count(row: NDArray[np.float32], counts: NDArray[np.int32]) -> None:
     """Add the heights to the histogram. The many of the lowest bin rain nowhere and stay out."""
     last = np.int32(BINS - 1)

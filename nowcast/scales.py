@@ -103,7 +103,7 @@ def _left(
     spectra: NDArray[np.complex64],
     order: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Parts (2, n) in this order of two spectra whose levels are multiplied by gains (2, levels)."""
+    """Parts (2, n) in this order of two spectra, the levels of each times its gains (2, levels)."""
     factors = np.zeros(spectra.shape, np.float32)
     for of in range(2):
         row = factors[of]
@@ -113,8 +113,8 @@ def _left(
                 row[i] += gain * level[i]
     out = np.empty((2, len(order)), np.float32)
     for i in range(len(order)):
-        k = np.uint32(order[i])
-        left = factors[0, k] * spectra[0, k] + factors[1, k] * spectra[1, k]
+        at = np.uint32(order[i])
+        left = factors[0, at] * spectra[0, at] + factors[1, at] * spectra[1, at]
         out[0, i], out[1, i] = left.real, left.imag
     return out
 

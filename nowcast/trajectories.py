@@ -235,7 +235,12 @@ def _sample_row(
             at, cell, one = np.uint64(start + first), np.uint64(first), np.uint64(1)
             above = at + np.uint64(nx)
             for i in range(np.uint64(stop - first)):
-                a0, a1, b0, b1 = flat[at + i], flat[at + i + one], flat[above + i], flat[above + i + one]
+                a0, a1, b0, b1 = (
+                    flat[at + i],
+                    flat[at + i + one],
+                    flat[above + i],
+                    flat[above + i + one],
+                )
                 low = a0 + part_x[cell + i] * (a1 - a0)
                 high = b0 + part_x[cell + i] * (b1 - b0)
                 out[cell + i] = low + part_y[cell + i] * (high - low)

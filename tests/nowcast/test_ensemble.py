@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from jinghu.grid.accumulation import coarsen_mean
 from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.autoregression import stationary, yule_walker
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble
@@ -83,6 +84,15 @@ def test_the_bits_are_the_same_for_any_number_of_workers(workers, frames_of):
     motion = steady((60, 75), 1.5, -0.7)
     one = run(frames, motion, PARAMS)
     np.testing.assert_array_equal(run(frames, motion, PARAMS, workers=workers), one)
+
+
+def test_blocks_are_means_of_what_there_is_without_them(frames_of):
+    frames, motion = frames_of((60, 75)), steady((60, 75), 1.5, -0.7)
+    frames[-1, 10:20, 30:33] = np.nan
+    blocks = run(frames, motion, replace(PARAMS, block_cells=5), workers=2)
+    np.testing.assert_array_equal(blocks, coarsen_mean(run(frames, motion, PARAMS), 5))
+    with pytest.raises(ConfigError, match="blocks of 7 cells do not cover"):
+        run(frames, motion, replace(PARAMS, block_cells=7))
 
 
 def test_a_member_does_not_depend_on_how_many_there_are(frames_of):
