@@ -135,15 +135,7 @@ def member_rain(
     spec, factor, of = settings.grid.product(), settings.grid.working_factor, settings.nowcast
     step = timedelta(minutes=of.step_min)
     frames = last_frames(store, rainfall, time, step, log)
-    cell_m = spec.spacing_m / factor
-    params = EnsembleParams(
-        members=of.members,
-        leads=of.leads,
-        cell_km=cell_m / 1e3,
-        step_min=of.step_min,
-        node_cells=max(1, round(_NODE_M / cell_m)),
-        block_cells=factor,
-    )
+    params = replace(params_of(settings), block_cells=factor)
     now = coarsen_mean(frames[-1], factor)
     rates = np.empty((of.members, of.leads + 1, *spec.shape), np.float32)
     rates[:, 0] = now
@@ -158,6 +150,18 @@ def member_rain(
         alone = exceedance(rates[:, lead], of.rate_thresholds_mm_h)
         shares[:, lead] = neighbourhood(alone, _reach_cells(lead, settings))
     return MemberRain(rates, shares)
+
+
+def params_of(settings: Settings) -> EnsembleParams:
+    """Parameters of the ensemble, and of S-PROG, on the working grid."""
+    of, cell_m = settings.nowcast, settings.grid.product().spacing_m / settings.grid.working_factor
+    return EnsembleParams(
+        members=max(of.members, 1),
+        leads=of.leads,
+        cell_km=cell_m / 1e3,
+        step_min=of.step_min,
+        node_cells=max(1, round(_NODE_M / cell_m)),
+    )
 
 
 def last_frames(
@@ -176,7 +180,7 @@ def last_frames(
         frames.insert(0, found)
     if len(frames) < _FRAMES:
         log.degrade(
-            f"ensemble from {len(frames)} of {_FRAMES} analyses: the decay of scales is a guess"
+            f"scales of rain from {len(frames)} of {_FRAMES} analyses: their decay is a guess"
         )
     return np.stack(frames)
 

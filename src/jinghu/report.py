@@ -36,7 +36,7 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
             "max_mm_h": round(float(np.nanmax(rate)), 1) if np.isfinite(rate).any() else None,
         },
         "nowcast": {
-            "method": "extrapolation",
+            "method": "sprog" if settings.nowcast.deterministic == "sprog" else "extrapolation",
             "engine": settings.nowcast.engine,
             "members": 1,
             "leads": settings.nowcast.leads,
