@@ -92,6 +92,7 @@ class CycleResult:
     stale: list[str] = field(default_factory=list)
     steering: Mapping[str, object] = field(default_factory=dict)
     motion: Mapping[str, float] = field(default_factory=dict)
+    model: Mapping[str, object] | None = None  # none where no model is asked for
 
 
 def run_cycle(
@@ -242,6 +243,7 @@ def run_cycle(
         stale,
         steering.summary,
         rests_on(analysis.motion),
+        forecast.summary if model.asked else None,
     )
 
 
