@@ -16,7 +16,7 @@ STEP_MIN = 6.0
 
 def showers(seed):
     white = np.random.default_rng(seed).standard_normal(SHAPE)
-    field = sum(gaussian_filter(white, s, mode="wrap") * s for s in (2, 4, 8))
+    field = np.sum([gaussian_filter(white, s, mode="wrap") * s for s in (2, 4, 8)], axis=0)
     return np.maximum(20.0 * field / field.max(), 0).astype(np.float32)
 
 
@@ -81,7 +81,7 @@ def test_dry_rain_is_worth_nothing_and_breaks_nothing():
 )
 def test_skill_starts_at_one_never_rises_nor_leaves_the_autoregression(measured, per_step):
     ages = np.arange(len(measured))[::-1] * 2.0 + 2.0
-    limit = per_step ** np.arange(30.0)[:, None]
+    limit = np.asarray(per_step ** np.arange(30.0)[:, None], np.float64)
     found = extended(limit, ages, np.array(measured)[:, None])
     assert found[0, 0] == pytest.approx(1.0)
     assert (np.diff(found[:, 0]) <= 1e-12).all()
