@@ -80,7 +80,7 @@ def test_dry_rain_is_worth_nothing_and_breaks_nothing():
     st.floats(0.5, 1.0),
 )
 def test_skill_starts_at_one_never_rises_nor_leaves_the_autoregression(measured, per_step):
-    ages = np.arange(len(measured))[::-1] * 2.0 + 2.0
+    ages = np.array([2.0 * k for k in range(len(measured), 0, -1)], np.float64)
     limit = np.array([per_step**k for k in range(30)], np.float64)[:, None]
     found = extended(limit, ages, np.array(measured)[:, None])
     assert found[0, 0] == pytest.approx(1.0)
