@@ -179,6 +179,9 @@ class NowcastSettings(_Frozen):
     step_min: int = Field(6, ge=1)
     leads: int = Field(30, ge=1)
     engine: Literal["jinghu", "pysteps"] = "jinghu"
+    deterministic: Literal["advection", "sprog"] = Field(
+        "advection", description="sprog: scales fade as they lose their memory, ranks stay"
+    )
     members: int = Field(
         24, ge=0, le=500, description="of the ensemble; with 0 a cycle has its fast part alone"
     )
@@ -202,6 +205,12 @@ class NowcastSettings(_Frozen):
         if any(a >= b for a, b in pairwise(found)):
             raise ValueError("values must ascend")
         return found
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "NowcastSettings":
+        if self.engine == "pysteps" and self.deterministic == "sprog":
+            raise ValueError("engine pysteps extrapolates: deterministic must be advection")
+        return self
 
 
 class HydroSettings(_Frozen):

@@ -73,32 +73,50 @@ def _block_amounts(
 ) -> None:
     steps, ny, nx = out.shape
     for j in numba.prange(ny):
-        total, known = np.empty(nx), np.empty(nx)
+        total, known = np.empty(nx * factor), np.empty(nx * factor)
+        amount = np.empty(nx, np.float32)
         for k in range(steps * parts):
             total[:], known[:] = 0, 0
             for row in range(j * factor, (j + 1) * factor):
-                _add_trapezoids(rates[k, row], rates[k + 1, row], factor, total, known)
-            for i in range(nx):
-                amount = np.float32(total[i] / known[i] * hours)
-                out[k // parts, j, i] = amount if k % parts == 0 else out[k // parts, j, i] + amount
+                _add_trapezoids(rates[k, row], rates[k + 1, row], total, known)
+            _across(total, known, hours, amount)
+            if k % parts == 0:
+                out[k // parts, j] = amount
+            else:
+                out[k // parts, j] += amount
 
 
-@numba.njit(inline="always")
+@numba.njit(nogil=True)
 def _add_trapezoids(
     first: NDArray[np.float32],
     last: NDArray[np.float32],
-    factor: int,
     total: NDArray[np.float64],
     known: NDArray[np.float64],
 ) -> None:
-    """Add the mean rates of a row of cells to the totals and counts of its blocks."""
+    """Add the mean rates of a row of cells to the totals and counts of its columns."""
     for i in range(len(total)):
-        for c in range(i * factor, (i + 1) * factor):
-            a, b = first[c], last[c]
-            mean = np.float32(0.5) * ((b if np.isnan(a) else a) + (a if np.isnan(b) else b))
-            if not np.isnan(mean):
-                total[i] += mean
-                known[i] += 1
+        a, b = first[i], last[i]
+        mean = np.float32(0.5) * ((b if np.isnan(a) else a) + (a if np.isnan(b) else b))
+        there = not np.isnan(mean)
+        total[i] += np.float64(mean) if there else 0.0
+        known[i] += 1.0 if there else 0.0
+
+
+@numba.njit(error_model="numpy")
+def _across(
+    total: NDArray[np.float64],
+    known: NDArray[np.float64],
+    scale: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Means of blocks from the sums of their columns, times a scale; NaN where nothing is known."""
+    factor = len(total) // max(len(out), 1)
+    for i in range(len(out)):
+        of_block, cells = 0.0, 0.0
+        for c in range(factor):
+            of_block += total[np.uint64(i * factor + c)]
+            cells += known[np.uint64(i * factor + c)]
+        out[i] = of_block / cells * scale
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
@@ -106,15 +124,37 @@ def _block_means(planes: NDArray[np.float32], factor: int, out: NDArray[np.float
     n, ny, nx = out.shape
     for at in numba.prange(n * ny):
         k, j = at // ny, at % ny
-        for i in range(nx):
-            total, known = 0.0, 0
-            for row in range(j * factor, (j + 1) * factor):
-                for c in range(i * factor, (i + 1) * factor):
-                    value = planes[k, row, c]
-                    if np.isfinite(value):
-                        total += value
-                        known += 1
-            out[k, j, i] = total / known if known else np.nan
+        total, known = np.empty(nx * factor), np.empty(nx * factor)
+        _row_means(planes[k, j * factor : (j + 1) * factor], total, known, out[k, j])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def block_means(field: NDArray[np.float32], factor: int, out: NDArray[np.float32]) -> None:
+    """Mean over blocks as `coarsen_mean` has it, of one field (y, x), by the calling thread alone.
+
+    ``out`` (y / factor, x / factor) is written.
+    """
+    width = out.shape[1] * factor
+    total, known = np.empty(width), np.empty(width)
+    for j in range(len(out)):
+        _row_means(field[j * factor : (j + 1) * factor], total, known, out[j])
+
+
+@numba.njit(error_model="numpy")
+def _row_means(
+    rows: NDArray[np.float32],
+    total: NDArray[np.float64],
+    known: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    """Means of a row of blocks: down the columns first, which becomes vector code."""
+    total[:], known[:] = 0, 0
+    for row in rows:
+        for i in range(len(total)):
+            finite = np.isfinite(row[i])
+            total[i] += np.float64(row[i]) if finite else 0.0
+            known[i] += 1.0 if finite else 0.0
+    _across(total, known, 1.0, out)
 
 
 def window_amounts(

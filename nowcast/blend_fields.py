@@ -26,6 +26,8 @@ from jinghu.nowcast.cascade import multiplicity
 from jinghu.nowcast.nowcast import Method
 from jinghu.nowcast.scales import Scales, transformed
 
+_UNKNOWN_CREDIT = 0.7  # of the amounts of a model that was not measured: a cautious guess
+_SHARPNESS = 3.0  # with which the share of the better forecast grows
 _WIDEST = 2.0  # a level that S-PROG dropped is not raised to more than so much of the rain's own
 
 
@@ -81,13 +83,33 @@ def levels_of(scales: Scales) -> Levels:
     return Levels(scales.shape, weights, powers.astype(np.float32), waves)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a model's fields of the last hour were worth against the analyses.
+
+    Parameters
+    ----------
+    skill
+        (levels,) correlations, less what chance may give. NaN where both were dry, for then
+        nothing is told; 0 where one of them was.
+    credit
+        How near the model's amounts came to those of the analyses, 0 to 1.
+    contrast
+        (levels,) variance of the analyses in units of the model's.
+    """
+
+    skill: NDArray[np.float64]
+    credit: float
+    contrast: NDArray[np.float64]
+
+
 def measured_skill(
     analyses: NDArray[np.float32],
     model: NDArray[np.float32],
     levels: Levels,
     params: BlendParams,
-) -> NDArray[np.float64]:
-    """Correlation by level of model fields with the analyses of the same times.
+) -> Measured:
+    """Compare model fields with the analyses of the same times.
 
     Parameters
     ----------
@@ -95,21 +117,39 @@ def measured_skill(
         (time, y, x) mm/h; NaN = missing. Cells missing in either count in neither.
     levels, params
         Cascade and parameters.
-
-    Returns
-    -------
-    (levels,), less what chance may give. NaN where both are dry, for then nothing is told; 0
-    where one of them is.
     """
     total = np.zeros((3, len(levels.weights)))
+    amounts = np.zeros(2)
     for seen, said in zip(analyses, model, strict=True):
         known = np.isfinite(seen) & np.isfinite(said)
+        amounts += [seen[known].sum(dtype=np.float64), said[known].sum(dtype=np.float64)]
         a, b = (levels.spectrum(_seen(rain, known, params)) for rain in (seen, said))
         total += [levels.covariance(a, b), levels.covariance(a, a), levels.covariance(b, b)]
     found = _correlation(*total)
     if not total[1:].any():
-        return np.full(len(found), np.nan)
-    return cautious(found, levels.waves, params.skill.doubt)
+        return unmeasured(levels, 1.0)  # both were dry
+    credit = float(2.0 * amounts.min() / max(amounts.sum(), 1e-9))
+    contrast = (total[1] + 1e-9) / (total[2] + 1e-9)
+    return Measured(cautious(found, levels.waves, params.skill.doubt), credit, contrast)
+
+
+def unmeasured(levels: Levels, credit: float = _UNKNOWN_CREDIT) -> Measured:
+    """What is known of a model that said nothing of the last hour."""
+    count = len(levels.weights)
+    return Measured(np.full(count, np.nan), credit, np.ones(count))
+
+
+def correlation_of(
+    first: NDArray[np.float32], second: NDArray[np.float32], levels: Levels, params: BlendParams
+) -> NDArray[np.float64]:
+    """Correlation (levels,) of two fields (y, x) in mm/h where both are known; 0 where one is dry.
+
+    It is not below zero: what contradicts itself is worth nothing.
+    """
+    known = np.isfinite(first) & np.isfinite(second)
+    a, b = (levels.spectrum(_seen(rain, known, params)) for rain in (first, second))
+    of = levels.covariance(a, b), levels.covariance(a, a), levels.covariance(b, b)
+    return np.maximum(_correlation(*of), 0.0)
 
 
 def _seen(
@@ -137,12 +177,15 @@ class Lead:
         (levels,) correlations with what will be.
     extrapolated, model_rain
         (y, x) mm/h, NaN = missing.
+    now
+        What the model's amounts and variances were worth lately.
     """
 
     nowcast: NDArray[np.float64]
     model: NDArray[np.float64]
     extrapolated: NDArray[np.float32]
     model_rain: NDArray[np.float32]
+    now: Measured
 
 
 def blended(
@@ -172,6 +215,10 @@ def blended(
     weights = two_predictors(lead.nowcast, lead.model, between)
     share = share_of_model(weights)
     overall = _share_of_amounts(share, of_moved, of_model, lead)
+    # Levels of which neither knows anything go with the amounts.
+    unknown = (weights[0] <= 0) & (weights[1] <= 0)
+    share = np.where(unknown, overall, share)
+    weights = np.where(unknown, 1.0 - overall, weights[0]), np.where(unknown, overall, weights[1])
     skills = _Combination(weights, share, np.sqrt(of_moved), np.sqrt(of_model), lead)
     out = np.empty_like(fields)
     for k, rain in enumerate(fields):
@@ -194,20 +241,30 @@ def _share_of_amounts(
 ) -> float:
     """Model's share in the amounts, 0 to 1.
 
-    It is that in the levels, by their variances, with odds that grow with the ratio of the mean
-    square errors that are to be expected of nowcast and model. A smooth model is the better in
-    mean square; whose place is not known is not worth its sharp peaks.
+    It is that of two guesses whose weights fall with the mean square errors that are to be
+    expected of them. A smooth model is the better in mean square: whose place is not known is not
+    worth its sharp peaks. A model whose amounts are not those that fall now is credited with less.
     """
     size = of_model + of_moved
     if not size.sum() > 0:
         return float(share.mean())
-    overall = float(share @ size / size.sum())
-    error_nowcast = float(np.sum(2.0 * of_moved * (1.0 - lead.nowcast)))
-    joint = lead.model * np.sqrt(of_moved * of_model)
-    error_model = float(np.sum(of_moved + of_model - 2.0 * joint))
-    model = overall * error_nowcast**2
-    nowcast = (1.0 - overall) * error_model**2
-    return model / (model + nowcast) if model + nowcast > 0 else overall
+    credit = lead.now.credit**2
+    told = np.maximum(lead.now.contrast * of_model, 1e-9)
+    truth = np.maximum(of_moved, 1e-9) ** (1.0 - credit) * told**credit
+    error_nowcast = _error(truth, of_moved, lead.nowcast)
+    error_model = _error(truth, of_model, lead.model)
+    model = credit * error_nowcast**_SHARPNESS
+    nowcast = error_model**_SHARPNESS
+    if model + nowcast > 0:
+        return float(model / (model + nowcast))
+    return float(share @ size / size.sum())
+
+
+def _error(
+    truth: NDArray[np.float64], forecast: NDArray[np.float64], skill: NDArray[np.float64]
+) -> float:
+    """Mean square error to be expected where truth and forecast have these variances (levels,)."""
+    return float(np.sum(truth + forecast - 2.0 * skill * np.sqrt(truth * forecast)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,16 @@ from jinghu.nowcast.blend_fields import (
     BlendParams,
     Lead,
     Levels,
+    Measured,
     blended,
     levels_of,
     measured_skill,
+    unmeasured,
 )
 from jinghu.nowcast.blend_weights import model_skill, nowcast_skill
 from jinghu.nowcast.cascade import wavelengths
 from jinghu.nowcast.intake import minute
+from jinghu.nowcast.lagged_skill import extended, lagged_skill
 from jinghu.nowcast.model_grid import at_times
 from jinghu.nowcast.model_skill import skill_state
 from jinghu.nowcast.motion import spacing
@@ -110,12 +113,14 @@ def blend(
     levels = levels_of(scales)
     km = wavelengths(scales.shape, len(scales.weights), cell_km)
     now, about_now = _measured(rain, model, levels, params)
-    memory = skill_state(now, km, forecast["time"].values, state, params.skill)
+    memory = skill_state(now.skill, km, forecast["time"].values, state, params.skill)
     phi = autoregression.yule_walker(scales.gamma)
+    ages, lagged = _lagged(rain, per_step, step, levels, params)
     skills = _Skills(
-        nowcast_skill(scales.gamma, phi, len(steps) - 1),
+        extended(nowcast_skill(scales.gamma, phi, len(steps) - 1), ages, lagged),
         memory["skill"].values,
         params.skill.climate_of(km),
+        now,
     )
     moved = advect(last, per_step, np.arange(len(steps)), substeps=max(1, round(step_min / 10)))
     rates, shares, about_leads = _all_leads(forecast, model, moved, skills, levels, method, params)
@@ -132,11 +137,15 @@ def blend(
 
 @dataclass(frozen=True, slots=True)
 class _Skills:
-    """Skill of the nowcast (leads, levels), and of the model now and in the long run (levels,)."""
+    """Skill of the nowcast (leads, levels), and of the model now and in the long run (levels,).
+
+    With what the model was worth in the last hour.
+    """
 
     nowcast: NDArray[np.float64]
     model_now: NDArray[np.float64]
     model_climate: NDArray[np.float64]
+    measured: Measured
 
 
 def _same_grid(forecast: xr.Dataset, model: xr.Dataset) -> None:
@@ -148,17 +157,32 @@ def _same_grid(forecast: xr.Dataset, model: xr.Dataset) -> None:
 
 def _measured(
     rain: xr.Dataset, model: xr.Dataset, levels: Levels, params: BlendParams
-) -> tuple[NDArray[np.float64], str]:
-    """Skill (levels,) over the analyses of the last hour, and a sentence where there is none."""
+) -> tuple[Measured, str]:
+    """What the model was worth over the last hour, and a sentence where there is nothing of it."""
     times = rain["time"].values
     recent = times >= times[-1] - _RECENT
     said = at_times(model, times[recent])
     there = np.isfinite(said).any(axis=(1, 2))
     if not there.any():
         named = "the model has no rain at the last analyses: its long-run skill is taken"
-        return np.full(len(levels.weights), np.nan), named
+        return unmeasured(levels), named
     seen = rain["rainfall_rate"].values[recent].astype(np.float32)
     return measured_skill(seen[there], said[there], levels, params), ""
+
+
+def _lagged(
+    rain: xr.Dataset,
+    per_step: NDArray[np.float32],
+    step: np.timedelta64,
+    levels: Levels,
+    params: BlendParams,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What extrapolation was worth over the analyses of the last hour (``lagged_skill``)."""
+    age_steps = (rain["time"].values[-1] - rain["time"].values) / step
+    recent = age_steps <= _RECENT / step
+    frames = rain["rainfall_rate"].values[recent].astype(np.float32)
+    step_min = float(step / np.timedelta64(60, "s"))
+    return lagged_skill(frames, age_steps[recent], per_step, step_min, levels, params)
 
 
 def _all_leads(
@@ -183,7 +207,7 @@ def _all_leads(
             continue
         lead_h = float(steps[k] / np.timedelta64(1, "h"))
         of_model = model_skill(skills.model_now, skills.model_climate, lead_h, params.skill)
-        lead = Lead(skills.nowcast[k], of_model, moved[k], said)
+        lead = Lead(skills.nowcast[k], of_model, moved[k], said, skills.measured)
         out[:, k], shares[k] = blended(members[:, k], lead, levels, method, params)
     return out.reshape(rates.shape), shares, _about_alone(alone, forecast)
 

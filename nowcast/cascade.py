@@ -121,6 +121,8 @@ class Packed:
     ----------
     order
         (n,) flat place in the half spectrum of each wavenumber; the mean is left out.
+    places
+        (n + 1,) the reverse: where in this order each wavenumber of the half spectrum stands.
     starts
         (levels,) first wavenumber of each level's run.
     offsets
@@ -136,6 +138,7 @@ class Packed:
     """
 
     order: NDArray[np.int32]
+    places: NDArray[np.int32]
     starts: NDArray[np.int64]
     offsets: NDArray[np.int64]
     weights: NDArray[np.float32]
@@ -154,8 +157,11 @@ def pack(weights: NDArray[np.float32], shape: tuple[int, int]) -> Packed:
     stops = np.where(held.any(axis=1), stops, starts)
     runs = [flat[k, a:b] for k, (a, b) in enumerate(zip(starts, stops, strict=True))]
     mirrored, real = _symmetry(order, shape)
+    places = np.zeros(len(order) + 1, np.int32)
+    places[order] = np.arange(len(order))
     return Packed(
         order.astype(np.int32),
+        places,
         starts.astype(np.int64),
         np.concatenate([[0], np.cumsum(stops - starts)]).astype(np.int64),
         np.concatenate(runs).astype(np.float32),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from jinghu.grid.accumulation import block_means
 from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.member_noise import NoiseState, step, still
 from jinghu.nowcast.noise import draw
@@ -56,6 +57,9 @@ class EnsembleParams:
     motion_km_h
         The motion is averaged over a width that grows so with lead time: its details live shorter
         than the flow, and some are rain that grows or decays in place.
+    block_cells
+        What is yielded are means over blocks of so many cells a side; 1 leaves the rates as they
+        are.
     """
 
     members: int = 24
@@ -68,6 +72,7 @@ class EnsembleParams:
     exponent: float = 0.6
     motion_error: MotionError | None = field(default_factory=MotionError)
     motion_km_h: float = 80.0
+    block_cells: int = 1
 
     def of_scales(self) -> ScaleParams:
         """Those of the model of the sequence."""
@@ -99,7 +104,8 @@ def ensemble(
 
     Yields
     ------
-    Lead (from 1) and (members, y, x) rates in mm/h, NaN where missing or from beyond the edge.
+    Lead (from 1) and (members, y, x) rates in mm/h, or their means over blocks, NaN where missing
+    or from beyond the edge.
 
     Raises
     ------
@@ -107,6 +113,8 @@ def ensemble(
         Where shapes, motion or parameters are of no use.
     """
     _check(frames, motion, params, seed, workers)
+    if params.block_cells < 1 or any(n % params.block_cells for n in frames.shape[1:]):
+        raise ConfigError(f"blocks of {params.block_cells} cells do not cover {frames.shape[1:]}")
     scales = scales_of(frames, motion, params.of_scales())
     yield from _members(scales, frames[-1], motion, params, seed, workers)
 
@@ -178,12 +186,14 @@ class _Member:
 class _Desk:
     """Workspace of one worker."""
 
-    def __init__(self, scales: Scales, nodes: tuple[int, int]) -> None:
+    def __init__(self, scales: Scales, nodes: tuple[int, int], shape: tuple[int, int]) -> None:
         ny, nx = scales.shape
         self.white = np.empty((2, len(scales.model.packed.order)), np.float32)
+        self.sums = np.empty_like(self.white)
         self.spectrum = np.zeros((ny, nx // 2 + 1), np.complex64)
         self.field = np.empty((ny, nx), np.float32)
         self.motion = np.empty((2, *nodes), np.float32)
+        self.moved = np.empty(shape, np.float32)
         self.histogram = np.empty(BINS, np.int32), np.empty(BINS + 1, np.float32)
 
 
@@ -217,13 +227,14 @@ def _members(
         for m in range(params.members)
     ]
     workers = min(workers, params.members)
-    desks = [_Desk(scales, nodes.shape[1:]) for _ in range(workers)]
+    desks = [_Desk(scales, nodes.shape[1:], last.shape) for _ in range(workers)]
+    blocks = tuple(n // params.block_cells for n in last.shape)
     with ThreadPoolExecutor(workers) as pool:
         for number in range(1, params.leads + 1):
             flow = _flow(nodes, params, number)
             along, deviations = directions(flow), _deviations(params, number)
             lead = _Lead(number, *scales.observed(number), flow, along, deviations)
-            rates = np.empty((params.members, *last.shape), np.float32)
+            rates = np.empty((params.members, *blocks), np.float32)
 
             def work(w: int, lead: _Lead = lead, rates: NDArray[np.float32] = rates) -> None:
                 for member in states[w::workers]:
@@ -263,7 +274,7 @@ def _rain(
     packed = scales.model.packed
     draw(seed, member.number, lead.number, packed.mirrored, packed.real, *desk.white)
     parts = desk.spectrum.view(np.float32).reshape(*desk.spectrum.shape, 2)
-    step(scales.model, member.noise, lead.observed, desk.white, parts)
+    step(scales.model, member.noise, lead.observed, desk.white, parts, desk.sums)
     desk.spectrum[0, 0] = lead.mean
     rows = fft.ifft(desk.spectrum, axis=0, overwrite_x=True)
     # numpy transforms in single precision; what it is typed to give is double.
@@ -289,4 +300,7 @@ def _move(
     along, across = (f * d for f, d in zip(member.errors, lead.deviations, strict=True))
     spacing = params.node_cells
     follow(lead.motion, lead.along, along, across, spacing, member.displacement, desk.motion)
-    sample(rain, member.displacement, spacing, np.nan, holes, out)
+    moved = out if params.block_cells == 1 else desk.moved
+    sample(rain, member.displacement, spacing, np.nan, holes, moved)
+    if params.block_cells > 1:
+        block_means(moved, params.block_cells, out)

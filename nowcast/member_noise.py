@@ -42,7 +42,10 @@ class NoiseModel:
 
 @dataclass(slots=True)
 class NoiseState:
-    """State of one member: real and imaginary parts (2, n_runs) now and one step before."""
+    """State of one member: real and imaginary parts (2, n_runs) now and one step before.
+
+    The levels are in units of their amplitude, by which they are multiplied when they are added.
+    """
 
     now: NDArray[np.float32]
     before: NDArray[np.float32]
@@ -91,6 +94,7 @@ def step(
     observed: NDArray[np.float32],
     white: NDArray[np.float32],
     spectrum: NDArray[np.float32],
+    sums: NDArray[np.float32],
 ) -> None:
     """Advance a member's noise by a step and give the spectrum of its field.
 
@@ -104,6 +108,8 @@ def step(
         (2, n) parts of white noise (``noise.draw``).
     spectrum
         (y, x // 2 + 1, 2) parts of the half spectrum; all but the mean is written.
+    sums
+        (2, n) workspace.
     """
     packed = model.packed
     gains = _gains(model, white)
@@ -113,13 +119,13 @@ def step(
         gains,
         packed.starts,
         packed.offsets,
-        packed.order,
         white,
         state.now,
         state.before,
         observed,
-        spectrum.reshape(-1, 2),
+        sums,
     )
+    _spread(packed.places, sums, spectrum.reshape(-1, 2))
     state.now, state.before = state.before, state.now
 
 
@@ -162,19 +168,17 @@ def _advance(
     gains: NDArray[np.float32],
     starts: NDArray[np.int64],
     offsets: NDArray[np.int64],
-    order: NDArray[np.int32],
     white: NDArray[np.float32],
     now: NDArray[np.float32],
     before: NDArray[np.float32],
     observed: NDArray[np.float32],
-    spectrum: NDArray[np.float32],
+    sums: NDArray[np.float32],
 ) -> None:
     """Autoregressive step of all levels; the new state replaces that of one step before."""
-    n = len(order)
-    total = np.empty((2, _CHUNK), np.float32)
+    n = white.shape[1]
     for first in range(0, n, _CHUNK):
         last = min(first + _CHUNK, n)
-        total[:, : last - first] = observed[:, first:last]
+        sums[:, first:last] = observed[:, first:last]
         for k in range(len(starts)):
             a = max(first, starts[k])
             b = min(last, starts[k] + offsets[k + 1] - offsets[k])
@@ -191,11 +195,8 @@ def _advance(
                     white[part, a:b],
                     now[part, run],
                     before[part, run],
-                    total[part, a - first : b - first],
+                    sums[part, a:b],
                 )
-        for i in range(first, last):
-            spectrum[order[i], 0] = total[0, i - first]
-            spectrum[order[i], 1] = total[1, i - first]
 
 
 @numba.njit(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
@@ -210,6 +211,18 @@ def _advance_run(
     total: NDArray[np.float32],
 ) -> None:
     for i in range(len(amplitude)):
-        value = phi_1 * now[i] + phi_2 * before[i] + gain * amplitude[i] * white[i]
+        value = phi_1 * now[i] + phi_2 * before[i] + gain * white[i]
         before[i] = value
-        total[i] += value
+        total[i] += amplitude[i] * value
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(
+    places: NDArray[np.int32], sums: NDArray[np.float32], spectrum: NDArray[np.float32]
+) -> None:
+    """Bring parts from ascending order to where they belong in the half spectrum."""
+    re, im = sums[0], sums[1]
+    for i in range(1, len(places)):
+        k = np.uint32(places[i])  # without a sign that would have to be looked at
+        spectrum[i, 0] = re[k]
+        spectrum[i, 1] = im[k]

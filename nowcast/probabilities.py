@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
+from jinghu.grid.accumulation import coarsen_mean
 from jinghu.grid.errors import ConfigError
 
 _MIN_MEMBERS = 0.5  # share of the members that must know a cell
@@ -109,33 +109,72 @@ def neighbourhood(shares: NDArray[np.float32], sigma_cells: float) -> NDArray[np
     if sigma_cells < 0.5:
         return shares
     known = np.isfinite(shares)
-    weight = np.maximum(_spread(known[0].astype(np.float32), sigma_cells), np.float32(1e-6))
-    out = np.empty_like(shares)
-    for share, mean in zip(shares, out, strict=True):
-        np.divide(_spread(np.nan_to_num(share), sigma_cells), weight, out=mean)
+    weight = np.maximum(_spread(known[:1].astype(np.float32), sigma_cells), np.float32(1e-6))
+    out = _spread(np.nan_to_num(shares), sigma_cells)
+    out /= weight
     out[~known] = np.nan
     return np.clip(out, 0.0, 1.0, out=out)
 
 
-def _spread(field: NDArray[np.float32], sigma_cells: float) -> NDArray[np.float32]:
-    """Gaussian average of a field (y, x) beyond which there is nothing."""
+def _spread(fields: NDArray[np.float32], sigma_cells: float) -> NDArray[np.float32]:
+    """Gaussian average of fields (n, y, x) beyond which there is nothing."""
     block = max(1, int(sigma_cells / _BLOCKS_A_SIGMA))
-    ny, nx = field.shape
-    padded = np.pad(field, ((0, -ny % block), (0, -nx % block)))
-    coarse = padded.reshape(-(-ny // block), block, -(-nx // block), block).mean(axis=(1, 3))
+    ny, nx = fields.shape[1:]
+    padded = np.pad(fields, ((0, 0), (0, -ny % block), (0, -nx % block)))
+    coarse = padded if block == 1 else coarsen_mean(padded, block)
     # Blocks and the lines between their middles are averages too, of variance a quarter block^2.
     sigma = sigma_cells / block if block == 1 else np.sqrt((sigma_cells / block) ** 2 - 0.25)
-    smooth = gaussian_filter(coarse, sigma, mode="constant", truncate=3)
-    return smooth if block == 1 else _between(_between(smooth, block, ny).T, block, nx).T
+    smooth = np.empty_like(coarse)
+    _average(coarse, _taps(float(sigma)), smooth)
+    if block == 1:
+        return smooth
+    rows = _between(smooth, block, ny).swapaxes(1, 2)
+    return np.ascontiguousarray(_between(rows, block, nx).swapaxes(1, 2))
+
+
+def _taps(sigma: float) -> NDArray[np.float32]:
+    """Gaussian weights out to three standard deviations, which add up to one."""
+    reach = int(3.0 * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+def _average(
+    fields: NDArray[np.float32], taps: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Weighted averages (n, y, x) along columns and rows, whole rows at a time."""
+    n, ny, nx = fields.shape
+    reach = len(taps) // 2
+    padded = np.zeros(nx + 2 * reach, np.float32)
+    inside = padded[reach : reach + nx]
+    for k in range(n):
+        if not fields[k].any():  # high thresholds: nobody exceeds them
+            out[k] = 0
+            continue
+        for j in range(ny):
+            inside[:] = 0
+            for t in range(max(0, reach - j), min(len(taps), ny + reach - j)):
+                _add(taps[t], fields[k, j + t - reach], inside)
+            row = out[k, j]
+            row[:] = 0
+            for t in range(len(taps)):
+                _add(taps[t], padded[t : t + nx], row)
+
+
+@numba.njit(fastmath={"contract", "nsz"})
+def _add(weight: np.float32, row: NDArray[np.float32], total: NDArray[np.float32]) -> None:
+    for i in range(len(total)):
+        total[i] += weight * row[i]
 
 
 def _between(rows: NDArray[np.float32], block: int, n: int) -> NDArray[np.float32]:
-    """Values (n, x) at cells, on straight lines between the middles of blocks (blocks, x)."""
-    at = np.clip((np.arange(n) + 0.5) / block - 0.5, 0, len(rows) - 1)
-    below = np.minimum(at.astype(np.int64), max(len(rows) - 2, 0))
-    above = np.minimum(below + 1, len(rows) - 1)
+    """Values (k, n, x) at cells, on straight lines between middles of blocks (k, blocks, x)."""
+    at = np.clip((np.arange(n) + 0.5) / block - 0.5, 0, rows.shape[1] - 1)
+    below = np.minimum(at.astype(np.int64), max(rows.shape[1] - 2, 0))
+    above = np.minimum(below + 1, rows.shape[1] - 1)
     share = (at - below).astype(np.float32)[:, None]
-    return np.asarray((1 - share) * rows[below] + share * rows[above])
+    return np.asarray((1 - share) * rows[:, below] + share * rows[:, above])
 
 
 def yes_above(probability: NDArray[np.floating]) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -89,11 +90,33 @@ class Scales:
         (2, n) parts of the spectrum in ascending order, and its value at the mean, which lasts.
         """
         of_last, of_before = autoregression.responses(self.model.phi.astype(np.float64), lead)[-1]
-        last = np.tensordot(of_last.astype(np.float32), self.weights, 1)
-        before = np.tensordot((of_before * self.ratios).astype(np.float32), self.weights, 1)
-        left = last * self.spectra[0] + before * self.spectra[1]
-        packed = left.ravel()[self.model.packed.order]
-        return np.stack([packed.real, packed.imag]), float(self.spectra[0, 0, 0].real)
+        gains = np.stack([of_last, of_before * self.ratios]).astype(np.float32)
+        flat = self.weights.reshape(len(self.weights), -1)
+        parts = _left(gains, flat, self.spectra.reshape(2, -1), self.model.packed.order)
+        return parts, float(self.spectra[0, 0, 0].real)
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+def _left(
+    gains: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    spectra: NDArray[np.complex64],
+    order: NDArray[np.int32],
+) -> NDArray[np.float32]:
+    """Parts (2, n) in this order of two spectra, the levels of each times its gains (2, levels)."""
+    factors = np.zeros(spectra.shape, np.float32)
+    for of in range(2):
+        row = factors[of]
+        for k in range(len(weights)):
+            gain, level = gains[of, k], weights[k]
+            for i in range(len(row)):
+                row[i] += gain * level[i]
+    out = np.empty((2, len(order)), np.float32)
+    for i in range(len(order)):
+        at = np.uint32(order[i])
+        left = factors[0, at] * spectra[0, at] + factors[1, at] * spectra[1, at]
+        out[0, i], out[1, i] = left.real, left.imag
+    return out
 
 
 def to_db(

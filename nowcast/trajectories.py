@@ -163,6 +163,7 @@ def sample(
     edge = np.empty((2, columns + 1), np.float32)
     per_cell = np.float32(1.0 / spacing)
     away = np.empty((2, columns * spacing), np.float32)
+    parts, starts = np.empty((2, nx), np.float32), np.empty(nx, np.int32)
     for j in range(ny):
         node = j // spacing
         after, f = min(node + 1, rows - 1), np.float32(j - node * spacing) * per_cell
@@ -175,39 +176,75 @@ def sample(
                 slope = (edge[part, i + 1] - edge[part, i]) * per_cell
                 for c in range(spacing):
                     away[part, i * spacing + c] = edge[part, i] + np.float32(c) * slope
-        _sample_row(flat, nx, ny, j, away[0], away[1], outside, out[j])
+        _places(nx, ny, j, away[0], away[1], parts, starts)
+        _sample_row(flat, nx, starts, parts, outside, out[j])
         if holes:
             _fill_row(field, j, away[0], away[1], out[j])
 
 
+_BEYOND = 2**30  # start of a cell that came from beyond the edge
+
+
 @numba.njit(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
-def _sample_row(
-    flat: NDArray[np.float32],
+def _places(
     nx: int,
     ny: int,
     j: int,
     away_x: NDArray[np.float32],
     away_y: NDArray[np.float32],
-    outside: float,
-    out: NDArray[np.float32],
+    parts: NDArray[np.float32],
+    starts: NDArray[np.int32],
 ) -> None:
-    """Bilinear values of a row of cells, without branches so that vector code is made of it."""
+    """Where the cells of a row came from, without branches so that vector code is made of it.
+
+    ``parts`` (2, x): fractions between the four cells around. ``starts``: place of the first of
+    the four less the cell's own column, which is the same for neighbours that came together.
+    """
     last_x, last_y, zero = np.float32(nx - 1), np.float32(ny - 1), np.float32(0)
-    beyond = np.float32(outside)
+    part_x, part_y = parts[0], parts[1]
     for c in range(nx):
         x, y = np.float32(c) + away_x[c], np.float32(j) + away_y[c]
         inside = (x >= zero) & (x <= last_x) & (y >= zero) & (y <= last_y)
         x, y = min(max(x, zero), last_x), min(max(y, zero), last_y)
         p = np.int32(min(x, np.float32(nx - 2)))
         q = np.int32(min(y, np.float32(ny - 2)))
-        fx, fy = x - np.float32(p), y - np.float32(q)
-        at = np.int32(q * np.int32(nx) + p)
-        a0, a1 = np.uint64(np.uint32(at)), np.uint64(np.uint32(at + np.int32(1)))
-        b0 = np.uint64(np.uint32(at + np.int32(nx)))
-        b1 = np.uint64(np.uint32(at + np.int32(nx) + np.int32(1)))
-        low = flat[a0] + fx * (flat[a1] - flat[a0])
-        high = flat[b0] + fx * (flat[b1] - flat[b0])
-        out[c] = low + fy * (high - low) if inside else beyond
+        part_x[c], part_y[c] = x - np.float32(p), y - np.float32(q)
+        starts[c] = q * np.int32(nx) + p - np.int32(c) if inside else np.int32(_BEYOND)
+
+
+@numba.njit(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+def _sample_row(
+    flat: NDArray[np.float32],
+    nx: int,
+    starts: NDArray[np.int32],
+    parts: NDArray[np.float32],
+    outside: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Bilinear values of a row of cells: runs that came together are read in one piece."""
+    part_x, part_y, beyond = parts[0], parts[1], np.float32(outside)
+    first = 0
+    while first < nx:
+        start, stop = starts[first], first + 1
+        while stop < nx and starts[stop] == start:
+            stop += 1
+        if start == _BEYOND:
+            out[first:stop] = beyond
+        else:
+            # Unsigned places, for which no sign is looked at, and no slices, which are counted.
+            at, cell, one = np.uint64(start + first), np.uint64(first), np.uint64(1)
+            above = at + np.uint64(nx)
+            for i in range(np.uint64(stop - first)):
+                a0, a1, b0, b1 = (
+                    flat[at + i],
+                    flat[at + i + one],
+                    flat[above + i],
+                    flat[above + i + one],
+                )
+                low = a0 + part_x[cell + i] * (a1 - a0)
+                high = b0 + part_x[cell + i] * (b1 - b0)
+                out[cell + i] = low + part_y[cell + i] * (high - low)
+        first = stop
 
 
 @numba.njit(error_model="numpy")

@@ -68,7 +68,7 @@ def test_the_full_part_is_the_newest_and_whole(ran, full):
     assert fast.verify() == []
     manifest = full.manifest()
     assert manifest["ensemble"] == {"members": 6, "seed": int(TIME.timestamp())}
-    assert not [text for text in manifest["degradations"] if text.startswith("ensemble")]
+    assert not [text for text in manifest["degradations"] if text.startswith("scales of rain")]
     assert manifest["inputs"] == fast.manifest()["inputs"]
     for name in ("working.zarr", "hydro.zarr"):
         xr.testing.assert_identical(full.open(name).load(), fast.open(name).load())
@@ -130,8 +130,8 @@ def test_points_name_window_threshold_and_lead(full):
 def test_without_earlier_analyses_it_says_so(ran, tmp_path):
     lone = run(alone(ran[1], tmp_path / "store"), CYCLES[2:], ENSEMBLE).latest()
     assert lone.name == "full"
-    named = [text for text in lone.manifest()["degradations"] if text.startswith("ensemble")]
-    assert named == ["ensemble from 1 of 3 analyses: the decay of scales is a guess"]
+    named = [text for text in lone.manifest()["degradations"] if text.startswith("scales of rain")]
+    assert named == ["scales of rain from 1 of 3 analyses: their decay is a guess"]
 
 
 def test_which_cycles_have_a_full_part():

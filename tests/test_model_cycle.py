@@ -1,5 +1,6 @@
 """A cycle with a numerical model's rain: which run it takes, what comes of it, what it refuses."""
 
+import io
 import json
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from jinghu.grid.times import cycle_name, to_numpy
 from jinghu.model_blend import STATE
 from jinghu.model_inputs import read_model_inputs
 from jinghu.nowcast.model_grid import at_times
+from jinghu.report import cycle_report, print_report
 from jinghu.stages import StageLog
 
 HOUR = timedelta(hours=1)
@@ -68,15 +70,20 @@ USED = name(TIME.replace(minute=0) - 3 * HOUR)
 
 
 @pytest.fixture(scope="module")
-def ran(event, runs, tmp_path_factory):
-    """Settings after two cycles with a model, the second with members."""
+def both(event, runs, tmp_path_factory):
+    """Settings after two cycles with a model, the second with members, and its result."""
     settings = alone(event.settings, tmp_path_factory.mktemp("ran") / "store")
     for time, members in ((TIME - STEP, 0), (TIME, 4)):
         of = {"leads": 12, "members": members}
         mine = settings.model_copy(update={"nowcast": settings.nowcast.model_copy(update=of)})
         at = CycleInputs(time, TIME + STEP, [settings.inputs.radar], [], model=[runs])
-        run_cycle(mine, at, Console(quiet=True))
-    return mine
+        result = run_cycle(mine, at, Console(quiet=True))
+    return mine, result
+
+
+@pytest.fixture(scope="module")
+def ran(both):
+    return both[0]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +100,21 @@ def test_the_manifest_names_the_run_its_age_and_its_share(full):
     assert list(map(float, shares)) == [30.0 * k for k in range(1, 18)]
     assert 0.0 <= shares["30"] < shares["60"] < 1.0
     assert shares["90"] == shares["510"] == 1.0
+
+
+def test_the_report_tells_the_run_its_age_and_its_share(both):
+    settings, result = both
+    report = cycle_report(result, settings)
+    assert report["model"]["file"] == USED
+    lines = io.StringIO()
+    print_report(report, Console(file=lines, width=400))
+    said = next(line for line in lines.getvalue().splitlines() if "model run" in line)
+    assert f"{USED} of " in said
+    assert "3.2 h old, to 2026-06-20T15:00Z; its share +60 min " in said
+    for unused, words in ((None, "not asked for"), ({}, "none of use: the nowcast alone")):
+        lines = io.StringIO()
+        print_report(report | {"model": unused}, Console(file=lines, width=400))
+        assert f"model run: {words}" in lines.getvalue()
 
 
 def test_what_is_of_no_use_is_refused_and_quarantined_by_name(ran, full):

@@ -23,6 +23,7 @@ from jinghu.calibrate import (
 from jinghu.carried import Carried, Making, load_carried, made_scans, makings, worth_keeping
 from jinghu.carried import to_dataset as carried_dataset
 from jinghu.configs.settings import Settings
+from jinghu.deterministic import deterministic
 from jinghu.flood import FloodOutcome, flood
 from jinghu.full import full_due, publish_full
 from jinghu.grid.accumulation import window_amounts
@@ -52,7 +53,7 @@ from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
-from jinghu.rainfall import Rainfall, Records, forecast_amounts, merge_rainfall
+from jinghu.rainfall import Rainfall, Records, merge_rainfall
 from jinghu.river_reports import STATE, memory_state, read_rivers
 from jinghu.river_update import summary_of
 from jinghu.scoring import score_published
@@ -91,6 +92,7 @@ class CycleResult:
     stale: list[str] = field(default_factory=list)
     steering: Mapping[str, object] = field(default_factory=dict)
     motion: Mapping[str, float] = field(default_factory=dict)
+    model: Mapping[str, object] | None = None  # none where no model is asked for
 
 
 def run_cycle(
@@ -158,7 +160,7 @@ def run_cycle(
         )
     with log.stage("nowcast"):
         blending = blending_of(model, rainfall, analysis.motion, inputs.time, settings, log)
-        nowcast = forecast_amounts(rainfall.analysis, analysis.motion, inputs.time, settings)
+        nowcast = deterministic(rainfall, analysis.motion, inputs.time, settings, log)
         forecast = blended_forecast(*nowcast, blending, settings, log)
         rates = forecast.rates
         windows = window_amounts(rainfall.best, forecast.amounts, WINDOWS_H)
@@ -241,6 +243,7 @@ def run_cycle(
         stale,
         steering.summary,
         rests_on(analysis.motion),
+        forecast.summary if model.asked else None,
     )
 
 

@@ -99,11 +99,12 @@ def publish_full(
         columns, table = point_table(whole)
         part.array("points.npy", table, {"columns": columns, "row": "cell_id"})
         rates = _members_dataset(members, products)
-        chunks = (1, 1, *rates["rainfall_rate"].shape[2:])
+        shape = rates["rainfall_rate"].shape
+        chunks = (shape[0], 1, *shape[2:])
         part.dataset(
             "members.zarr",
             rates,
-            {"rainfall_rate": packed(RATE_SCALE, rates["rainfall_rate"].shape, chunks)},
+            {"rainfall_rate": packed(RATE_SCALE, shape, chunks)},
         )
         part.manifest(
             **manifest | {"degradations": log.degradations, "seconds": log.totals()},
@@ -134,14 +135,7 @@ def member_rain(
     spec, factor, of = settings.grid.product(), settings.grid.working_factor, settings.nowcast
     step = timedelta(minutes=of.step_min)
     frames = last_frames(store, rainfall, time, step, log)
-    cell_m = spec.spacing_m / factor
-    params = EnsembleParams(
-        members=of.members,
-        leads=of.leads,
-        cell_km=cell_m / 1e3,
-        step_min=of.step_min,
-        node_cells=max(1, round(_NODE_M / cell_m)),
-    )
+    params = replace(params_of(settings), block_cells=factor)
     now = coarsen_mean(frames[-1], factor)
     rates = np.empty((of.members, of.leads + 1, *spec.shape), np.float32)
     rates[:, 0] = now
@@ -149,13 +143,25 @@ def member_rain(
     shares[:, 0] = exceedance(now[None], of.rate_thresholds_mm_h)
     per_step = motion_array(motion, step.total_seconds())
     for lead, of_lead in ensemble(frames, per_step, params, seed_of(time), _WORKERS):
-        rates[:, lead] = coarsen_mean(of_lead, factor)
+        rates[:, lead] = of_lead
     if blending is not None:
         rates = blended_members(rates, blending, settings)
     for lead in range(1, of.leads + 1):
         alone = exceedance(rates[:, lead], of.rate_thresholds_mm_h)
         shares[:, lead] = neighbourhood(alone, _reach_cells(lead, settings))
     return MemberRain(rates, shares)
+
+
+def params_of(settings: Settings) -> EnsembleParams:
+    """Parameters of the ensemble, and of S-PROG, on the working grid."""
+    of, cell_m = settings.nowcast, settings.grid.product().spacing_m / settings.grid.working_factor
+    return EnsembleParams(
+        members=max(of.members, 1),
+        leads=of.leads,
+        cell_km=cell_m / 1e3,
+        step_min=of.step_min,
+        node_cells=max(1, round(_NODE_M / cell_m)),
+    )
 
 
 def last_frames(
@@ -174,7 +180,7 @@ def last_frames(
         frames.insert(0, found)
     if len(frames) < _FRAMES:
         log.degrade(
-            f"ensemble from {len(frames)} of {_FRAMES} analyses: the decay of scales is a guess"
+            f"scales of rain from {len(frames)} of {_FRAMES} analyses: their decay is a guess"
         )
     return np.stack(frames)
 
@@ -241,10 +247,11 @@ def probabilities(
 
 def _smooth(found: MemberWindows, settings: Settings) -> None:
     """Average the shares over the neighbourhood of each lead, in place."""
-    for lead in range(1, found.shares.shape[2]):
-        for of_window in found.shares:
-            reach = _reach_cells(lead, settings)
-            of_window[:, lead] = neighbourhood(of_window[:, lead].copy(), reach)
+    windows, thresholds, leads, ny, nx = found.shares.shape
+    for lead in range(1, leads):
+        of_lead = found.shares[:, :, lead].reshape(windows * thresholds, ny, nx)
+        smooth = neighbourhood(of_lead, _reach_cells(lead, settings))
+        found.shares[:, :, lead] = smooth.reshape(windows, thresholds, ny, nx)
 
 
 def _reach_cells(lead: int, settings: Settings) -> float:
@@ -267,9 +274,10 @@ def _members_dataset(members: MemberRain, products: xr.Dataset) -> xr.Dataset:
 
 
 def _encoding(whole: xr.Dataset) -> dict[str, dict[str, object]]:
-    """Shares as integers, a lead to a chunk."""
+    """Shares as integers; a chunk holds a lead of all thresholds: each costs a millisecond."""
     encoding = {}
     for name in ("probability_of_exceedance", "probability_of_rate"):
         shape = whole[name].shape
-        encoding[name] = packed(_SHARE_SCALE, shape, (*(1,) * (len(shape) - 2), *shape[-2:]))
+        chunks = (*(1,) * (len(shape) - 4), shape[-4], 1, *shape[-2:])
+        encoding[name] = packed(_SHARE_SCALE, shape, chunks)
     return encoding

@@ -140,7 +140,7 @@ def blended_forecast(
         nowcast,
         blending.analyses,
         blending.run.working,
-        Method.EXTRAPOLATION,
+        _method(settings),
         state=blending.before,
     )
     for text in fine.degradations:
@@ -188,6 +188,11 @@ def blended_members(
     return np.asarray(made.forecast["rainfall_rate"].values, np.float32)
 
 
+def _method(settings: Settings) -> Method:
+    """How the deterministic forecast is made."""
+    return Method.SPROG if settings.nowcast.deterministic == "sprog" else Method.EXTRAPOLATION
+
+
 def _on_product_grid(
     amounts: xr.Dataset, blending: Blending, settings: Settings
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -205,7 +210,7 @@ def _on_product_grid(
     # The mean of a step is the rain in its middle.
     model = blending.run.product
     model = model.assign_coords(time=model["time"].values + step // 2)
-    made = blend(nowcast, analyses, model, Method.EXTRAPOLATION, state=blending.before).forecast
+    made = blend(nowcast, analyses, model, _method(settings), state=blending.before).forecast
     shares = np.zeros(len(known) + 1)
     if "model_share" in made:  # there is room for scales
         shares = made["model_share"].values.astype(np.float64)

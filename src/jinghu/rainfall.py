@@ -21,7 +21,7 @@ from jinghu.nowcast.engines import pysteps_extrapolate
 from jinghu.stages import StageLog
 
 RECORD = timedelta(hours=24)
-_SUBSTEPS = 3  # rates between two steps, so that fast rain does not accumulate in fish bones
+SUBSTEPS = 3  # rates between two steps, so that fast rain does not accumulate in fish bones
 _HOUR = timedelta(hours=1)
 _MIN_HOUR_SHARE = 0.8
 _FRESH_HOURS = timedelta(hours=2)  # reports come late; older hours are in the record already
@@ -72,7 +72,7 @@ def merge_rainfall(
     step = timedelta(minutes=settings.nowcast.step_min)
     times = _observed_times(analysis, time, step)
     rates = analysis.rates_at(_refined(times, step))
-    amounts = _amounts(rates, step, factor)
+    amounts = step_amounts(rates, step, factor)
     record = empty_history(spec, time, step, RECORD)
     ends = np.array([to_numpy(t) for t in times[1:]])
     radar_alone = rolled(recorded(record, ends, amounts), before.radar_alone)
@@ -88,7 +88,7 @@ def merge_rainfall(
         if np.isfinite(hour["rainfall_amount"].values).any():
             adjustment = result["adjustment"].values
     fine = _upsampled(adjustment, factor) if adjustment is not None else np.float32(1.0)
-    adjusted = rates[::_SUBSTEPS] * fine
+    adjusted = rates[::SUBSTEPS] * fine
     best = rolled(
         recorded(record, ends, amounts * (1.0 if adjustment is None else adjustment)), before.best
     )
@@ -115,21 +115,24 @@ def forecast_amounts(
     step = timedelta(minutes=settings.nowcast.step_min)
     times = [time + k * step for k in range(settings.nowcast.leads + 1)]
     if settings.nowcast.engine == "pysteps":
-        per_part = motion_array(motion, step.total_seconds() / _SUBSTEPS)
+        per_part = motion_array(motion, step.total_seconds() / SUBSTEPS)
         rate = adjusted["rainfall_rate"].values
-        moved = pysteps_extrapolate(rate, per_part, settings.nowcast.leads * _SUBSTEPS)
+        moved = pysteps_extrapolate(rate, per_part, settings.nowcast.leads * SUBSTEPS)
         rates = np.concatenate([rate[None], moved])
     else:
         rates = Analysis(adjusted, motion, None).rates_at(_refined(times, step))
-    amounts = _amounts(rates, step, settings.grid.working_factor)
-    forecast = xr.Dataset(
+    amounts = step_amounts(rates, step, settings.grid.working_factor)
+    return rates[::SUBSTEPS], amounts_dataset(amounts, time, settings)
+
+
+def amounts_dataset(amounts: NDArray[np.float32], time: datetime, settings: Settings) -> xr.Dataset:
+    """``rainfall_amount(time, y, x)`` in mm of the steps after a time, on the product grid."""
+    step = timedelta(minutes=settings.nowcast.step_min)
+    ends = np.array([to_numpy(time + k * step) for k in range(1, len(amounts) + 1)])
+    return xr.Dataset(
         {"rainfall_amount": (("time", "y", "x"), amounts, attrs("rainfall_amount"))},
-        coords={
-            "time": np.array([to_numpy(t) for t in times[1:]]),
-            **settings.grid.product().coords(),
-        },
+        coords={"time": ends, **settings.grid.product().coords()},
     )
-    return rates[::_SUBSTEPS], forecast
 
 
 def _observed_times(analysis: Analysis, time: datetime, step: timedelta) -> list[datetime]:
@@ -141,13 +144,13 @@ def _observed_times(analysis: Analysis, time: datetime, step: timedelta) -> list
 
 
 def _refined(times: Sequence[datetime], step: timedelta) -> list[datetime]:
-    part = step / _SUBSTEPS
-    return [t + k * part for t in times[:-1] for k in range(_SUBSTEPS)] + [times[-1]]
+    part = step / SUBSTEPS
+    return [t + k * part for t in times[:-1] for k in range(SUBSTEPS)] + [times[-1]]
 
 
-def _amounts(rates: NDArray[np.float32], step: timedelta, factor: int) -> NDArray[np.float32]:
+def step_amounts(rates: NDArray[np.float32], step: timedelta, factor: int) -> NDArray[np.float32]:
     """Step amounts on the product grid from refined rates on the working grid."""
-    return block_amounts(rates, step / _SUBSTEPS, factor, _SUBSTEPS)
+    return block_amounts(rates, step / SUBSTEPS, factor, SUBSTEPS)
 
 
 def _hour_end(time: datetime, settings: Settings) -> datetime:
@@ -171,7 +174,7 @@ def _radar_hour(
     step = timedelta(minutes=settings.nowcast.step_min)
     if hour_end > time:  # a hindcast: the rest of the hour is extrapolated
         times = [hour_end - k * step for k in range(_HOUR // step, -1, -1)]
-        steps = _amounts(
+        steps = step_amounts(
             analysis.rates_at(_refined(times, step)), step, settings.grid.working_factor
         )
     else:

@@ -36,12 +36,13 @@ def cycle_report(result: CycleResult, settings: Settings) -> dict[str, Any]:
             "max_mm_h": round(float(np.nanmax(rate)), 1) if np.isfinite(rate).any() else None,
         },
         "nowcast": {
-            "method": "extrapolation",
+            "method": "sprog" if settings.nowcast.deterministic == "sprog" else "extrapolation",
             "engine": settings.nowcast.engine,
             "members": 1,
             "leads": settings.nowcast.leads,
             "step_min": settings.nowcast.step_min,
         },
+        "model": result.model,
         "hydro": result.flood.summary,
         "warnings": result.warnings.summary | _of_likely(result),
         "degradations": result.log.degradations,
@@ -57,6 +58,7 @@ def print_report(report: dict[str, Any], console: Console) -> None:
         ("风廓线 wind profiles", _profile_words(report["profiles"], report["motion"])),
         ("分析 analysis", _analysis_words(report["analysis"])),
         ("外推 nowcast", _nowcast_words(report["nowcast"])),
+        ("数值预报 model run", _model_words(report["model"])),
         ("洪水 flood", _flood_words(report["hydro"])),
         ("预警 warnings", _warning_words(report["warnings"])),
         ("耗时 seconds", _second_words(report["seconds"])),
@@ -97,6 +99,20 @@ def _nowcast_words(nowcast: dict[str, Any]) -> str:
     return (
         f"{nowcast['method']} ({nowcast['engine']}), {nowcast['leads']} x {nowcast['step_min']} min"
     )
+
+
+def _model_words(model: dict[str, Any] | None) -> str:
+    if model is None:
+        return "not asked for"
+    if not model:
+        return "none of use: the nowcast alone"
+    shares = model["share_by_lead_min"]
+    told = ", ".join(
+        f"+{m} min {100 * shares[m]:.0f} %" for m in ("60", "120", "180") if m in shares
+    )
+    run = f"{model['file']} of {model['reference_time']}"
+    words = f"{run}, {model['age_h']:.1f} h old, to {model['until']}"
+    return f"{words}; its share {told}" if told else words
 
 
 def _flood_words(hydro: dict[str, Any]) -> str:

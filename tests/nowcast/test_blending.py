@@ -183,3 +183,29 @@ def test_ranks_give_exactly_the_target():
     found = by_rank(values, target)
     np.testing.assert_array_equal(np.sort(found)[::-1][:300], target)
     assert (np.diff(found[np.argsort(values)]) >= 0).all()
+
+
+def test_a_model_that_ends_the_rain_is_believed_though_it_places_it_wrongly(truth):
+    """Rain stops after now; the model has said so all along, but 60 km off and smooth."""
+    rates = truth.copy()
+    fade = np.clip(1.0 - np.arange(20) / 12.0, 0.0, 1.0).astype(np.float32)
+    rates *= fade[:, None, None]
+    rain = dataset(rates[:6])
+    forecast = nowcast(rain, leads=LEADS)
+    blurred = [gaussian_filter(np.roll(f, 30, axis=0), 5.0, mode="wrap") for f in rates]
+    found = blend(forecast, rain, dataset(np.stack(blurred)), Method.EXTRAPOLATION)
+    known = np.isfinite(forecast["rainfall_rate"].values[1:])
+    alone, both = error(forecast, rates, known), error(found.forecast, rates, known)
+    assert (both <= alone).all()
+    assert (both[5:] < 0.6 * alone[5:]).all()
+    shares = found.forecast["model_share"].values
+    assert shares[-1] > 0.7
+    assert (np.diff(shares[1:]) > -0.05).all()
+
+
+def test_a_model_without_the_rain_that_falls_is_not_believed(made):
+    """It is dry where it rains: what it says of later is worth as little."""
+    rain, forecast = made
+    dry = dataset(np.full((20, *SPEC.shape), 0.0))
+    found = blend(forecast, rain, dry, Method.EXTRAPOLATION)
+    assert (found.forecast["model_share"].values < 1e-6).all()

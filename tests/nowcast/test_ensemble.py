@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
+from jinghu.grid.accumulation import coarsen_mean
 from jinghu.grid.errors import ConfigError
 from jinghu.nowcast.autoregression import stationary, yule_walker
 from jinghu.nowcast.ensemble import EnsembleParams, ensemble
@@ -41,7 +42,7 @@ def member_from(white_fields, frames, motion):
         observed, mean = scales.observed(lead)
         spectrum = np.zeros((shape[0], shape[1] // 2 + 1), np.complex64)
         parts = spectrum.view(np.float32).reshape(*spectrum.shape, 2)
-        step(scales.model, state, observed, white, parts)
+        step(scales.model, state, observed, white, parts, np.empty_like(white))
         spectrum[0, 0] = mean
         rain = np.asarray(fft.irfft2(spectrum, shape)).astype(np.float32)
         rain_by_rank(rain, distance, 2, 10, scales.target, work)
@@ -83,6 +84,15 @@ def test_the_bits_are_the_same_for_any_number_of_workers(workers, frames_of):
     motion = steady((60, 75), 1.5, -0.7)
     one = run(frames, motion, PARAMS)
     np.testing.assert_array_equal(run(frames, motion, PARAMS, workers=workers), one)
+
+
+def test_blocks_are_means_of_what_there_is_without_them(frames_of):
+    frames, motion = frames_of((60, 75)), steady((60, 75), 1.5, -0.7)
+    frames[-1, 10:20, 30:33] = np.nan
+    blocks = run(frames, motion, replace(PARAMS, block_cells=5), workers=2)
+    np.testing.assert_array_equal(blocks, coarsen_mean(run(frames, motion, PARAMS), 5))
+    with pytest.raises(ConfigError, match="blocks of 7 cells do not cover"):
+        run(frames, motion, replace(PARAMS, block_cells=7))
 
 
 def test_a_member_does_not_depend_on_how_many_there_are(frames_of):
@@ -147,12 +157,13 @@ def test_noise_ends_with_variance_and_memory_of_each_level(frames_of):
     model = replace(model, phi=phi)
     packed, state = model.packed, still(model)
     white = np.empty((2, len(packed.order)), np.float32)
+    sums = np.empty_like(white)
     spectrum = np.zeros((96, 49, 2), np.float32)
     fields = []
     for lead in range(1, 161):
         draw(3, 0, lead, packed.mirrored, packed.real, white[0], white[1])
-        step(model, state, np.zeros_like(white), white, spectrum)
-        fields.append(state.now.copy())
+        step(model, state, np.zeros_like(white), white, spectrum, sums)
+        fields.append(model.amplitude * state.now)
     for k in range(LEVELS):
         run_k = slice(packed.offsets[k], packed.offsets[k + 1])
         places = packed.starts[k] + np.arange(run_k.stop - run_k.start)
