@@ -250,6 +250,8 @@ def _initial_state(
         raise DataError("initial state", "is of another network, method, time step or version")
     read = [_by_member(initial[name]) for name in ("outflow_m3_s", "storage_m3")]
     members = lateral.shape[2]
+    if any(len(values) != len(parts.reach) for values in read):  # kernels do not look
+        raise DataError("initial state", f"is not of the {len(parts.reach)} pieces of the reaches")
     if read[0].shape[1] not in (1, members):
         raise DataError(
             "initial state", f"has {read[0].shape[1]} members, the inflow {members}: match them"
