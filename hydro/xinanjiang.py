@@ -213,7 +213,8 @@ def _step(
     p: Array,
 ) -> None:
     """One step of the units of a block, (unit,) each."""
-    units, count = len(rain), 0
+    units = len(rain)
+    count = np.int64(0)  # a literal would have `_absorb` compiled for it
     groups = (units + _LANES - 1) // _LANES
     for q in range(groups):
         first = q * _LANES
@@ -267,13 +268,13 @@ def run_units(
     n_units = rain.shape[1]
     shares = np.zeros((int(np.ceil(most_mm / SLICE_MM)) + 2, 2))
     for count in range(1, len(shares)):
-        shares[count] = _slice_shares(p[9], p[10], p[14] * count)
+        shares[count, 0], shares[count, 1] = _slice_shares(p[9], p[10], p[14] * count)
     block = _GROUPS * _LANES
-    w, g = np.zeros((_GROUPS, _ROWS * _LANES)), np.ones(_ROWS * _LANES)
-    wet, slices = np.zeros(block, np.int64), np.ones(block, np.int64)
+    g = np.zeros(_ROWS * _LANES)
+    wet, slices = np.zeros(block, np.int64), np.zeros(block, np.int64)
     for start in range(0, n_units, block):
         units = min(block, n_units - start)
-        w[:] = 0.0
+        w = np.zeros((_GROUPS, _ROWS * _LANES))
         for unit in range(units):
             for store in range(N_STORES):
                 w[unit // _LANES, store * _LANES + unit % _LANES] = stores[start + unit, store]
