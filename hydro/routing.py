@@ -17,6 +17,7 @@ from jinghu.hydro.trees import accumulate_rows, entering
 
 STATE_VERSION = 2
 """Of what `final_state` holds; 2: segments in the order of the kernel."""
+_SUMMED = 128  # rows at once
 _FEW = 4  # members below this are not filled up to a row
 
 Array = NDArray[np.float64]
@@ -280,7 +281,10 @@ def _total(values: Array) -> Array:
     """Sum over all axes but the last, in parts: rounding grows with their number's logarithm."""
     rows = values.reshape(-1, values.shape[-1])
     while len(rows) > 1:
-        rows = np.add.reduceat(rows, np.arange(0, len(rows), 128))
+        whole = len(rows) // _SUMMED * _SUMMED
+        parts = rows[:whole].reshape(-1, _SUMMED, rows.shape[1]).sum(axis=1)
+        rest = rows[whole:].sum(axis=0, keepdims=True)
+        rows = np.concatenate([parts, rest]) if len(parts) else rest
     return np.array(rows[0], np.float64)
 
 

@@ -214,7 +214,7 @@ def _step(
 ) -> None:
     """One step of the units of a block, (unit,) each."""
     units = len(rain)
-    count = np.int64(0)  # a literal would have `_absorb` compiled for it
+    count = int(np.int64(0))  # a literal would have `_absorb` compiled for it
     groups = (units + _LANES - 1) // _LANES
     for q in range(groups):
         first = q * _LANES
