@@ -47,6 +47,7 @@ def route(
     step_s: float | None = None,
     reaches: ArrayLike | None = None,
     workers: int = 1,
+    reuse_initial: bool = False,
 ) -> xr.Dataset:
     """Route lateral inflow through a network.
 
@@ -72,6 +73,9 @@ def route(
         Numbers of the reaches whose discharge is wanted, by default of all.
     workers
         Threads.
+    reuse_initial
+        Whether the arrays of ``initial`` may be overwritten: then a large network's state is not
+        held twice.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def route(
     parts = segments(network, step_s)
     lateral = np.ascontiguousarray(inflow.values, np.float64)
     wanted = _wanted(network, reaches)
-    state = _initial_state(network, parts, method, lateral, initial)
+    state = _initial_state(network, parts, method, lateral, initial, reuse_initial)
     discharge, state, left, balance = _swept(parts, method, lateral, state, wanted, workers)
     found = xr.Dataset(
         {
@@ -236,19 +240,24 @@ def _initial_state(
     method: RoutingMethod,
     lateral: Array,
     initial: xr.Dataset | None,
+    reuse: bool,
 ) -> _State:
     """State to start from: that of an earlier run, or the steady flow under an inflow."""
+    members = lateral.shape[2]
     if initial is None:
-        local = lateral[0][parts.reach] * parts.share[:, None]
-        outflow = accumulate_rows(parts.downstream, local)
-        return _State(outflow, _steady(parts, method, outflow))
+        alike = bool((lateral[0] == lateral[0, :, :1]).all())  # as under rains on the same soil
+        local = lateral[0, :, :1] if alike else lateral[0]
+        outflow = accumulate_rows(parts.downstream, local[parts.reach] * parts.share[:, None])
+        storage = _steady(parts, method, outflow)
+        if alike:
+            outflow, storage = (v.repeat(members, axis=1) for v in (outflow, storage))
+        return _State(outflow, storage)
     names = ("network", "method", "state_version", "step_s")
     found = tuple(initial.attrs.get(name) for name in names)
     wanted = network.fingerprint(), method.value, STATE_VERSION, parts.step_s * parts.substeps
     if found[:3] != wanted[:3] or not np.isclose(found[3] or 0.0, wanted[3], rtol=1e-9):
         raise DataError("initial state", "is of another network, method, time step or version")
     read = [_by_member(initial[name]) for name in ("outflow_m3_s", "storage_m3")]
-    members = lateral.shape[2]
     if read[0].shape[1] not in (1, members):
         raise DataError(
             "initial state", f"has {read[0].shape[1]} members, the inflow {members}: match them"
@@ -256,6 +265,8 @@ def _initial_state(
     for values in read:
         if not (np.isfinite(values) & (values >= 0)).all():
             raise DataError("initial state", "holds water that is negative or not a number")
+    if reuse and all(v.shape[1] == members and v.flags.c_contiguous for v in read):
+        return _State(*read)
     return _State(*(np.broadcast_to(v, (len(v), members)).copy() for v in read))
 
 
@@ -269,7 +280,9 @@ def _steady(parts: Segments, method: RoutingMethod, outflow: Array) -> Array:
     """Storage in m3 of steady flow."""
     if method is RoutingMethod.MUSKINGUM_CUNGE:
         inflow = entering(parts.downstream, outflow)
-        return np.asarray(steady_storage(parts.kc, parts.kd, inflow, outflow) * parts.step_s)
+        found = np.asarray(steady_storage(parts.kc, parts.kd, inflow, outflow))
+        found *= parts.step_s
+        return found
     if method is RoutingMethod.KINEMATIC:
         return np.asarray(outflow**0.6 / parts.kc[:, None] * parts.step_s)
     weight, travel = parts.weight[:, None], parts.travel[:, None]
