@@ -17,6 +17,7 @@ from jinghu.hydro.trees import accumulate_rows, entering
 
 STATE_VERSION = 2
 """Of what `final_state` holds; 2: segments in the order of the kernel."""
+_STEADY_AT_ONCE = 4  # members: what is made on the way is small beside the state
 _SUMMED = 128  # rows at once
 _FEW = 4  # members below this are not filled up to a row
 
@@ -246,11 +247,14 @@ def _initial_state(
     members = lateral.shape[2]
     if initial is None:
         alike = bool((lateral[0] == lateral[0, :, :1]).all())  # as under rains on the same soil
-        local = lateral[0, :, :1] if alike else lateral[0]
-        outflow = accumulate_rows(parts.downstream, local[parts.reach] * parts.share[:, None])
-        storage = _steady(parts, method, outflow)
-        if alike:
-            outflow, storage = (v.repeat(members, axis=1) for v in (outflow, storage))
+        outflow, storage = (np.empty((len(parts.reach), members)) for _ in range(2))
+        for first in range(0, 1 if alike else members, _STEADY_AT_ONCE):
+            some = slice(first, first + (1 if alike else _STEADY_AT_ONCE))
+            local = lateral[0, :, some][parts.reach]
+            local *= parts.share[:, None]
+            flow = accumulate_rows(parts.downstream, local)
+            some = slice(None) if alike else some
+            outflow[:, some], storage[:, some] = flow, _steady(parts, method, flow)
         return _State(outflow, storage)
     names = ("network", "method", "state_version", "step_s")
     found = tuple(initial.attrs.get(name) for name in names)
