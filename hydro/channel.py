@@ -46,7 +46,7 @@ _TO_THIRD = np.uint64(int(2 / 3 * (1023 << 52)))
 _TO_FIFTH = np.uint64(int(4 / 5 * (1023 << 52)))
 _TO_MINUS_THIRD = np.uint64(int(4 / 3 * ((1023 << 52) - 0.043 * (1 << 52))))
 _NEAR = 2e-5  # from a root so near, the next step of Halley's method is 1e-13 off
-_LEAST_ROOT = 1e-9
+_LEAST_ROOT = 1e-12
 _DRY = 1e-30  # m3/s; less does not flow (and its powers would underflow)
 _DRY_STORAGE = 1e-24
 _MAX_SHARE = 9.5  # 1 - X, so D <= 18: chosen where the seven channel cases fit best
