@@ -167,7 +167,9 @@ def memory(steps: int = 240) -> None:
             hourly[None], dims=("time", "reach", "member"), coords={"time": [hour * 3600.0]}
         )
         del hourly
-        routed = route(network, step, initial=state, step_s=3600.0, reaches=gauges)
+        routed = route(
+            network, step, initial=state, step_s=3600.0, reaches=gauges, reuse_initial=True
+        )
         del step
         state, worst = final_state(routed), max(worst, abs(routed.attrs["water_balance_error"]))
     work = len(parts.reach) * MEMBERS * hours * parts.substeps

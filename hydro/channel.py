@@ -17,6 +17,7 @@ from jinghu.hydro.channel_rows import (
     LATERAL,
     MEAN,
     OUTFLOW,
+    ROOT,
     ROWS,
     STORAGE,
     cunge_rows,
@@ -54,13 +55,76 @@ def _kinematic_few(w: Array, lanes: int, kc: float) -> None:
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
-def _muskingum_full(w: Array, travel: float, weight: float) -> None:
-    muskingum_rows(w, LANES, travel, weight)
+def _muskingum_full(
+    w: Array, flow: Array, first: int, steps: int, travel: float, weight: float
+) -> None:
+    muskingum_rows(w, LANES, flow, first, steps, travel, weight)
 
 
 @numba.njit(nogil=True, error_model="numpy", fastmath=FAST)
-def _muskingum_few(w: Array, lanes: int, travel: float, weight: float) -> None:
-    muskingum_rows(w, lanes, travel, weight)
+def _muskingum_few(
+    w: Array, lanes: int, flow: Array, first: int, steps: int, travel: float, weight: float
+) -> None:
+    muskingum_rows(w, lanes, flow, first, steps, travel, weight)
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _substeps_full(
+    scheme: int, w: Array, ends: Array, means: Array, first: int, steps: int, a: float, b: float
+) -> None:
+    """Take a segment through steps of the kernel, a whole row; hydrographs in, hydrographs out."""
+    if scheme == MUSKINGUM:
+        _muskingum_full(w, ends, first, steps, a, b)
+        return
+    for step in range(first, first + steps):
+        for k in range(LANES):
+            w[INFLOW + k] = ends[step + 1, k]
+        if scheme == CUNGE:
+            for k in range(LANES):
+                w[MEAN + k] = means[step, k]
+            _cunge_full(w, a, b)
+            for k in range(LANES):
+                means[step, k] = w[MEAN + k]
+        else:
+            _kinematic_full(w, a)
+        for k in range(LANES):
+            ends[step + 1, k] = w[OUTFLOW + k]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _substeps_few(
+    scheme: int,
+    lanes: int,
+    w: Array,
+    ends: Array,
+    means: Array,
+    first: int,
+    steps: int,
+    a: float,
+    b: float,
+) -> None:
+    """As `_substeps_full`, for a few members."""
+    if scheme == MUSKINGUM:
+        _muskingum_few(w, lanes, ends, first, steps, a, b)
+        return
+    for step in range(first, first + steps):
+        for k in range(lanes):
+            w[INFLOW + k], w[MEAN + k] = ends[step + 1, k], means[step, k]
+        if scheme == CUNGE:
+            _cunge_few(w, lanes, a, b)
+        else:
+            _kinematic_few(w, lanes, a)
+        for k in range(lanes):
+            means[step, k] = w[MEAN + k]
+            ends[step + 1, k] = w[OUTFLOW + k]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _join(into: Array, other: Array) -> None:
+    """Add the rows of a hydrograph to those of another."""
+    for step in range(len(into)):
+        for k in range(LANES):
+            into[step, k] += other[step, k]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -118,17 +182,21 @@ def sweep(
             if branches[i] == 0:
                 top += 1
                 ends[top] = 0.0
-                means[top] = 0.0
+                if scheme == CUNGE:
+                    means[top] = 0.0
             for _ in range(branches[i] - 1):
-                ends[top - 1] += ends[top]
-                means[top - 1] += means[top]
+                _join(ends[top - 1], ends[top])
+                if scheme == CUNGE:
+                    _join(means[top - 1], means[top])
                 top -= 1
+            end, mean = ends[top], means[top]
             for k in range(lanes):
                 w[STORAGE + k] = storage[i, k]
                 w[OUTFLOW + k] = outflow[i, k]
-                w[BEFORE + k] = ends[top, 0, k]
-                ends[top, 0, k] = outflow[i, k]
-            step = 0
+                w[BEFORE + k] = end[0, k]
+                w[ROOT + k] = 0.0
+                end[0, k] = outflow[i, k]
+            step, a, b = 0, channel[0][i], channel[1][i]
             for t in range(start, start + times):
                 if same:
                     added = lateral[t, reach[i], 0] * part[i]
@@ -136,35 +204,17 @@ def sweep(
                         w[LATERAL + k] = added
                 else:
                     row = lateral[t, reach[i], member : member + used]
-                    for k in range(used):
-                        w[LATERAL + k] = row[k] * part[i]
-                for _ in range(substeps):
-                    for k in range(lanes):
-                        w[INFLOW + k] = ends[top, step + 1, k]
-                    if scheme == CUNGE:
-                        for k in range(lanes):
-                            w[MEAN + k] = means[top, step, k]
-                        if lanes == LANES:
-                            _cunge_full(w, channel[0][i], channel[1][i])
-                        else:
-                            _cunge_few(w, lanes, channel[0][i], channel[1][i])
-                        for k in range(lanes):
-                            means[top, step, k] = w[MEAN + k]
-                    elif scheme == KINEMATIC:
-                        if lanes == LANES:
-                            _kinematic_full(w, channel[0][i])
-                        else:
-                            _kinematic_few(w, lanes, channel[0][i])
+                    if used == LANES:
+                        for k in range(LANES):
+                            w[LATERAL + k] = row[k] * part[i]
                     else:
-                        if lanes == LANES:
-                            _muskingum_full(w, channel[0][i], channel[1][i])
-                        else:
-                            _muskingum_few(w, lanes, channel[0][i], channel[1][i])
-                        for k in range(lanes):
-                            w[BEFORE + k] = w[INFLOW + k]
-                    for k in range(lanes):
-                        ends[top, step + 1, k] = w[OUTFLOW + k]
-                    step += 1
+                        for k in range(used):
+                            w[LATERAL + k] = row[k] * part[i]
+                if lanes == LANES:
+                    _substeps_full(scheme, w, end, mean, step, substeps, a, b)
+                else:
+                    _substeps_few(scheme, lanes, w, end, mean, step, substeps, a, b)
+                step += substeps
                 if column[i] >= 0:
                     out = discharge[t, column[i], member : member + used]
                     for k in range(used):

@@ -27,13 +27,14 @@ INFLOW = 3 * LANES
 MEAN = 4 * LANES
 """Mean inflow over the step before a kernel, mean outflow after it."""
 BEFORE = 5 * LANES
-"""Inflow at the start of the step (linear Muskingum alone)."""
+"""Inflow at the start of the step (linear Muskingum alone, whose inflow is in no row)."""
 _WATER = 5 * LANES
 _THETA = 6 * LANES
 _SHARE = 7 * LANES
 _CUBIC = 8 * LANES
 _RIGHT = 9 * LANES
-_ROOT = 10 * LANES
+ROOT = 10 * LANES
+"""Fifth root of the outflow at the start of the step, or 0 (kinematic wave alone)."""
 _REST = 11 * LANES
 _CELERITY = 12 * LANES
 
@@ -44,6 +45,8 @@ _ONE = np.uint64(1023 << 52)  # bits of 1.0
 _TO_THIRD = np.uint64(int(2 / 3 * (1023 << 52)))
 _TO_FIFTH = np.uint64(int(4 / 5 * (1023 << 52)))
 _TO_MINUS_THIRD = np.uint64(int(4 / 3 * ((1023 << 52) - 0.043 * (1 << 52))))
+_NEAR = 2e-5  # from a root so near, the next step of Halley's method is 1e-13 off
+_LEAST_ROOT = 1e-12
 _DRY = 1e-30  # m3/s; less does not flow (and its powers would underflow)
 DRY_STORAGE = 1e-24
 MAX_SHARE = 9.5  # 1 - X, so D <= 18: chosen where the seven channel cases fit best
@@ -73,14 +76,14 @@ def _halley(w: Array, lanes: int, steps: int) -> None:
     """Refine the roots u of ``cubic u^3 + theta u^5 = right``: the error is cubed in a step."""
     for _ in range(steps):
         for k in range(lanes):
-            u = w[_ROOT + k]
+            u = w[ROOT + k]
             u2 = u * u
             a = w[_CUBIC + k] * u2
             b = w[_THETA + k] * u2 * u2
             f = (a + b) * u - w[_RIGHT + k]
             slope = 3.0 * a + 5.0 * b
             su = slope * u
-            w[_ROOT + k] = u - f * su / (slope * su - f * (2.0 * slope - 3.0 * a))
+            w[ROOT + k] = u - f * su / (slope * su - f * (2.0 * slope - 3.0 * a))
 
 
 @numba.njit(inline="always", error_model="numpy", fastmath=FAST)
@@ -118,7 +121,7 @@ def cunge_rows(w: Array, lanes: int, kc: float, kd: float) -> None:
         r = minus_third_power(x)
         w[_CUBIC + k] = x
         w[_CELERITY + k] = r
-        w[_ROOT + k] = x * r * r
+        w[ROOT + k] = x * r * r
     for k in range(lanes):
         r = w[_CELERITY + k]
         inverse = c_inverse * (r * r)  # 1 / C
@@ -156,12 +159,12 @@ def cunge_rows(w: Array, lanes: int, kc: float, kd: float) -> None:
         top = third if third < fifth else fifth
         low = 0.84 * top
         top = 1.04 * top
-        u = w[_ROOT + k]
+        u = w[ROOT + k]
         u = u if u > low else low
-        w[_ROOT + k] = u if u < top else top
+        w[ROOT + k] = u if u < top else top
     _halley(w, lanes, 2)
     for k in range(lanes):
-        u, share, theta, rest = w[_ROOT + k], w[_SHARE + k], w[_THETA + k], w[_REST + k]
+        u, share, theta, rest = w[ROOT + k], w[_SHARE + k], w[_THETA + k], w[_REST + k]
         u2 = u * u
         end = (u2 * u2 * u - (1.0 - share) * w[INFLOW + k]) / share
         end = end if end > _DRY else 0.0
@@ -175,24 +178,53 @@ def cunge_rows(w: Array, lanes: int, kc: float, kd: float) -> None:
 
 
 @numba.njit(inline="always", error_model="numpy", fastmath=FAST)
+def _kinematic_halley(u: float, cubic: float, right: float) -> float:
+    """One step towards the root of ``cubic u^3 + u^5 = right``."""
+    u = u if u > _LEAST_ROOT else _LEAST_ROOT
+    u2 = u * u
+    a = cubic * u2
+    slope = 3.0 * a + 5.0 * (u2 * u2)
+    f = (a + u2 * u2) * u - right
+    return u - f * (slope * u) / (slope * (slope * u) - f * (2.0 * slope - 3.0 * a))
+
+
+@numba.njit(error_model="numpy", fastmath=FAST)
+def _kinematic_afresh(w: Array, lanes: int, cubic: float) -> None:
+    """Roots of members marked in row `_REST`, from the smaller of those of either term alone."""
+    for k in range(lanes):
+        right = w[_RIGHT + k]
+        third = _number(((_bits(right) + _ONE - _bits(cubic)) >> _HIGH) * _THIRD + _TO_THIRD)
+        fifth = _number((_bits(right) >> _HIGH) * _FIFTH + _TO_FIFTH)
+        u = third if third < fifth else fifth
+        u = _kinematic_halley(_kinematic_halley(u, cubic, right), cubic, right)
+        u = _kinematic_halley(u, cubic, right)
+        w[ROOT + k] = u if w[_REST + k] > 0.0 else w[ROOT + k]
+
+
+@numba.njit(inline="always", error_model="numpy", fastmath=FAST)
 def kinematic_rows(w: Array, lanes: int, kc: float) -> None:
     """One implicit kinematic step: ``O1 + O1^0.6 / kc = S0 + I1 + q``.
 
     Chow, Maidment & Mays 1988, section 9.6. Rows as in `cunge_rows`, without `MEAN`: what passes
-    in the step is what passes at its end.
+    in the step is what passes at its end. The root of the step before (row `ROOT`, 0 where there
+    is none) is two steps of Halley's method from that of this one, but where a front comes in.
     """
-    cubic = 1.0 / kc
+    cubic, missed = 1.0 / kc, 0
     for k in range(lanes):
         water = w[STORAGE + k] + w[INFLOW + k] + w[LATERAL + k]
-        w[_WATER + k] = water
         right = water if water > _DRY else _DRY
-        w[_RIGHT + k], w[_CUBIC + k], w[_THETA + k] = right, cubic, 1.0
-        third = _number(((_bits(right) + _ONE - _bits(cubic)) >> _HIGH) * _THIRD + _TO_THIRD)
-        fifth = _number((_bits(right) >> _HIGH) * _FIFTH + _TO_FIFTH)
-        w[_ROOT + k] = third if third < fifth else fifth
-    _halley(w, lanes, 3)
+        w[_WATER + k], w[_RIGHT + k] = water, right
+        w[ROOT + k] = _kinematic_halley(w[ROOT + k], cubic, right)
     for k in range(lanes):
-        u, water = w[_ROOT + k], w[_WATER + k]
+        once = w[ROOT + k]
+        twice = _kinematic_halley(once, cubic, w[_RIGHT + k])
+        miss = not abs(twice - once) <= _NEAR * twice  # also where the root before was none
+        missed += miss
+        w[ROOT + k], w[_REST + k] = twice, 1.0 if miss else 0.0
+    if missed > 0:
+        _kinematic_afresh(w, lanes, cubic)
+    for k in range(lanes):
+        u, water = w[ROOT + k], w[_WATER + k]
         u2 = u * u
         end = u2 * u2 * u
         end = end if end < water else water
@@ -201,16 +233,22 @@ def kinematic_rows(w: Array, lanes: int, kc: float) -> None:
 
 
 @numba.njit(inline="always", error_model="numpy", fastmath=FAST)
-def muskingum_rows(w: Array, lanes: int, travel: float, weight: float) -> None:
-    """One linear Muskingum step, S = K [X I + (1 - X) O].
+def muskingum_rows(
+    w: Array, lanes: int, flow: Array, first: int, steps: int, travel: float, weight: float
+) -> None:
+    """Steps of linear Muskingum, S = K [X I + (1 - X) O].
 
-    Chow, Maidment & Mays 1988, eq. 8.4.6-8.4.10, with lateral inflow. Rows `OUTFLOW` (updated),
-    `LATERAL`, `INFLOW`, `BEFORE`.
+    Chow, Maidment & Mays 1988, eq. 8.4.6-8.4.10, with lateral inflow. Rows `OUTFLOW` and `BEFORE`
+    (updated), `LATERAL`.
 
     Parameters
     ----------
     w, lanes
         See `cunge_rows`.
+    flow
+        (step + 1, lane) inflow at the ends of steps; outflow after it.
+    first, steps
+        Which of them.
     travel
         K over the step, dimensionless.
     weight
@@ -219,12 +257,15 @@ def muskingum_rows(w: Array, lanes: int, travel: float, weight: float) -> None:
     per = 1.0 / (travel * (1.0 - weight) + 0.5)
     c_now, c_before = (0.5 - travel * weight) * per, (0.5 + travel * weight) * per
     c_out = (travel * (1.0 - weight) - 0.5) * per
-    for k in range(lanes):
-        end = (
-            c_now * w[INFLOW + k]
-            + c_before * w[BEFORE + k]
-            + c_out * w[OUTFLOW + k]
-            + per * w[LATERAL + k]
-        )
-        # Coefficients at their limit are zero to rounding.
-        w[OUTFLOW + k] = end if end > 0.0 else 0.0
+    for step in range(first, first + steps):
+        for k in range(lanes):
+            now = flow[step + 1, k]
+            end = (
+                c_now * now
+                + c_before * w[BEFORE + k]
+                + c_out * w[OUTFLOW + k]
+                + per * w[LATERAL + k]
+            )
+            # Coefficients at their limit are zero to rounding.
+            end = end if end > 0.0 else 0.0
+            w[BEFORE + k], w[OUTFLOW + k], flow[step + 1, k] = now, end, end

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jinghu.hydro.land import Land, peaks
 
 _DEPTHS_MM = (0.0, 10.0, 20.0, 35.0, 50.0, 70.0, 95.0, 125.0, 165.0, 220.0, 300.0, 400.0)
+_AT_ONCE = 8  # with three durations a row of members; most land floods under these
 _AFTER_H = 4.0  # a catchment of 200 km2 has peaked by then
 
 
@@ -59,20 +60,48 @@ def critical_rain(
     (duration, reach) mm; 0 where the water is there already, 400 where as much does not bring it,
     NaN for catchments that are too large or have no critical discharge.
     """
-    depths = np.array(_DEPTHS_MM)
-    longest = max(params.hours)
-    steps = round((longest + _AFTER_H) * 3600.0 / step_s)
-    rain = np.zeros((steps, len(params.hours), len(depths)))
-    for k, hours in enumerate(params.hours):
-        falling = max(1, round(hours * 3600.0 / step_s))
-        rain[:falling, k] = depths / falling
-    peak = peaks(land, rain.reshape(steps, -1), step_s, workers)
-    peak = peak.reshape(-1, len(params.hours), len(depths))
-    out = np.stack([_depth_at(peak[:, k], depths, critical_m3_s) for k in range(len(params.hours))])
     network = land.basin.network
     unknown = ~np.isfinite(critical_m3_s) | (network.upstream_area_km2 > params.largest_km2)
+    wanted = np.where(unknown, 0.0, critical_m3_s)
+    depths = np.array(_DEPTHS_MM)
+    peak = np.full((network.n_reaches, len(params.hours), len(depths)), np.inf)
+    missed = list(range(len(params.hours)))
+    for first in range(0, len(depths), _AT_ONCE):
+        tried = slice(first, first + _AT_ONCE)
+        rain = _even_rain(params, missed, depths[tried], step_s)
+        found = peaks(land, rain.reshape(len(rain), -1), step_s, workers)
+        peak[:, missed, tried] = found.reshape(-1, len(missed), rain.shape[2])
+        highest = peak[:, :, : tried.stop].max(axis=2)
+        missed = [k for k in missed if (highest[:, k] < wanted).any()]
+        if not missed:
+            break
+    out = np.stack([_depth_at(peak[:, k], depths, wanted) for k in range(len(params.hours))])
     out[:, unknown] = np.nan
     return out
+
+
+def _even_rain(
+    params: CriticalRainParams, of: list[int], depths: NDArray[np.float64], step_s: float
+) -> NDArray[np.float64]:
+    """Rain (time, duration, depth) in mm a step, and none until the slowest catchment has peaked.
+
+    Parameters
+    ----------
+    params
+        Durations.
+    of
+        Numbers of those that are wanted.
+    depths
+        (depth,) in mm.
+    step_s
+        Step.
+    """
+    steps = round((max(params.hours) + _AFTER_H) * 3600.0 / step_s)
+    rain = np.zeros((steps, len(of), len(depths)))
+    for place, k in enumerate(of):
+        falling = max(1, round(params.hours[k] * 3600.0 / step_s))
+        rain[:falling, place] = depths / falling
+    return rain
 
 
 def _depth_at(

@@ -19,6 +19,8 @@ from jinghu.hydro.trees import accumulate_rows, entering
 
 STATE_VERSION = 2
 """Of what `final_state` holds; 2: segments in the order of the kernel."""
+_STEADY_AT_ONCE = 4  # members: what is made on the way is small beside the state
+_SUMMED = 128  # rows at once
 _FEW = 4  # members below this are not filled up to a row
 
 Array = NDArray[np.float64]
@@ -48,6 +50,7 @@ def route(
     step_s: float | None = None,
     reaches: ArrayLike | None = None,
     workers: int = 1,
+    reuse_initial: bool = False,
 ) -> xr.Dataset:
     """Route lateral inflow through a network.
 
@@ -73,6 +76,9 @@ def route(
         Numbers of the reaches whose discharge is wanted, by default of all.
     workers
         Threads.
+    reuse_initial
+        Whether the arrays of ``initial`` may be overwritten: then a large network's state is not
+        held twice.
 
     Returns
     -------
@@ -94,7 +100,7 @@ def route(
     parts = segments(network, step_s)
     lateral = np.ascontiguousarray(inflow.values, np.float64)
     wanted = _wanted(network, reaches)
-    state = _initial_state(network, parts, method, lateral, initial)
+    state = _initial_state(network, parts, method, lateral, initial, reuse_initial)
     discharge, state, left, balance = _swept(parts, method, lateral, state, wanted, workers)
     found = xr.Dataset(
         {
@@ -237,19 +243,27 @@ def _initial_state(
     method: RoutingMethod,
     lateral: Array,
     initial: xr.Dataset | None,
+    reuse: bool,
 ) -> _State:
     """State to start from: that of an earlier run, or the steady flow under an inflow."""
+    members = lateral.shape[2]
     if initial is None:
-        local = lateral[0][parts.reach] * parts.share[:, None]
-        outflow = accumulate_rows(parts.downstream, local)
-        return _State(outflow, _steady(parts, method, outflow))
+        alike = bool((lateral[0] == lateral[0, :, :1]).all())  # as under rains on the same soil
+        outflow, storage = (np.empty((len(parts.reach), members)) for _ in range(2))
+        for first in range(0, 1 if alike else members, _STEADY_AT_ONCE):
+            some = slice(first, first + (1 if alike else _STEADY_AT_ONCE))
+            local = lateral[0, :, some][parts.reach]
+            local *= parts.share[:, None]
+            flow = accumulate_rows(parts.downstream, local)
+            some = slice(None) if alike else some
+            outflow[:, some], storage[:, some] = flow, _steady(parts, method, flow)
+        return _State(outflow, storage)
     names = ("network", "method", "state_version", "step_s")
     found = tuple(initial.attrs.get(name) for name in names)
     wanted = network.fingerprint(), method.value, STATE_VERSION, parts.step_s * parts.substeps
     if found[:3] != wanted[:3] or not np.isclose(found[3] or 0.0, wanted[3], rtol=1e-9):
         raise DataError("initial state", "is of another network, method, time step or version")
     read = [_by_member(initial[name]) for name in ("outflow_m3_s", "storage_m3")]
-    members = lateral.shape[2]
     if any(len(values) != len(parts.reach) for values in read):  # kernels do not look
         raise DataError("initial state", f"is not of the {len(parts.reach)} pieces of the reaches")
     if read[0].shape[1] not in (1, members):
@@ -259,6 +273,8 @@ def _initial_state(
     for values in read:
         if not (np.isfinite(values) & (values >= 0)).all():
             raise DataError("initial state", "holds water that is negative or not a number")
+    if reuse and all(v.shape[1] == members and v.flags.c_contiguous for v in read):
+        return _State(*read)
     return _State(*(np.broadcast_to(v, (len(v), members)).copy() for v in read))
 
 
@@ -272,7 +288,9 @@ def _steady(parts: Segments, method: RoutingMethod, outflow: Array) -> Array:
     """Storage in m3 of steady flow."""
     if method is RoutingMethod.MUSKINGUM_CUNGE:
         inflow = entering(parts.downstream, outflow)
-        return np.asarray(steady_storage(parts.kc, parts.kd, inflow, outflow) * parts.step_s)
+        found = np.asarray(steady_storage(parts.kc, parts.kd, inflow, outflow))
+        found *= parts.step_s
+        return found
     if method is RoutingMethod.KINEMATIC:
         return np.asarray(outflow**0.6 / parts.kc[:, None] * parts.step_s)
     weight, travel = parts.weight[:, None], parts.travel[:, None]
@@ -284,7 +302,10 @@ def _total(values: Array) -> Array:
     """Sum over all axes but the last, in parts: rounding grows with their number's logarithm."""
     rows = values.reshape(-1, values.shape[-1])
     while len(rows) > 1:
-        rows = np.add.reduceat(rows, np.arange(0, len(rows), 128))
+        whole = len(rows) // _SUMMED * _SUMMED
+        parts = rows[:whole].reshape(-1, _SUMMED, rows.shape[1]).sum(axis=1)
+        rest = rows[whole:].sum(axis=0, keepdims=True)
+        rows = np.concatenate([parts, rest]) if len(parts) else rest
     return np.array(rows[0], np.float64)
 
 

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.grid.errors import ConfigError, DataError
+from jinghu.hydro.xinanjiang import run_units
 
-_SLICE_MM = 5.0  # net rain in one step of the stores; the curves are steep
 _DAY_S = 86400.0
-_KNOWN_SLICES = 16
-_UNITS_AT_ONCE = 64
 STORES = ("upper", "lower", "deep", "free", "surface", "interflow", "groundwater")
 
 
@@ -143,9 +140,10 @@ def run(
     DataError
         Where rain or evaporation is missing or negative: names the unit or the step.
     """
-    bad = ~(np.isfinite(rain_mm) & (rain_mm >= 0.0))
-    if bad.any():
-        step, unit = np.argwhere(bad)[0]
+    rain_mm = np.ascontiguousarray(rain_mm, np.float64)
+    most_mm = float(rain_mm.max(initial=0.0))
+    if not (rain_mm.min(initial=0.0) >= 0.0 and most_mm < np.inf):
+        step, unit = np.argwhere(~(np.isfinite(rain_mm) & (rain_mm >= 0.0)))[0]
         raise DataError("rain", f"unit {unit}: {rain_mm[step, unit]} mm in step {step}")
     if not np.isfinite(stores_mm).all():
         raise DataError("soil state", "holds a store that is not a number")
@@ -179,7 +177,8 @@ def run(
     )
     stores = np.array(stores_mm, np.float64)
     pan = np.ascontiguousarray(evaporation_mm, np.float64)
-    runoff, evaporation = _run(np.ascontiguousarray(rain_mm, np.float64), pan, stores, table)
+    runoff, evaporation = np.empty_like(rain_mm), np.empty_like(rain_mm)
+    run_units(rain_mm, pan, most_mm, table, stores, runoff, evaporation)
     return Runoff(runoff, evaporation, stores)
 
 
@@ -205,122 +204,3 @@ def soil_stores(dataset: xr.Dataset, cell_id: NDArray[np.int64]) -> NDArray[np.f
     if not np.array_equal(dataset["cell_id"].values, cell_id):
         raise DataError("soil state", "is of other runoff units")
     return np.stack([dataset[name].values.astype(np.float64) for name in STORES], axis=1)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _run(
-    rain: NDArray[np.float64],
-    pan: NDArray[np.float64],
-    stores: NDArray[np.float64],
-    p: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    n_steps, n_units = rain.shape
-    runoff, evaporation = np.empty((n_steps, n_units)), np.empty((n_steps, n_units))
-    im, cs, ci, cg = p[5], p[11], p[12], p[13]
-    shares = np.empty((_KNOWN_SLICES + 1, 2))
-    for count in range(1, _KNOWN_SLICES + 1):
-        shares[count] = _slice_shares(p[9], p[10], p[14] * count)
-    # Some units at a time: their rain lies side by side, their stores stay in the cache.
-    for first in range(0, n_units, _UNITS_AT_ONCE):
-        for t in range(n_steps):
-            potential = p[0] * pan[t]
-            for unit in range(first, min(first + _UNITS_AT_ONCE, n_units)):
-                s = stores[unit]
-                fallen = rain[t, unit]
-                evaporated = _evapotranspire(s, fallen, potential, p[2], p[6])
-                net = fallen - evaporated
-                surface, interflow, groundwater = 0.0, 0.0, 0.0
-                # Impervious ground holds nothing: it evaporates from the rain alone.
-                sealed = min(fallen, potential)
-                slices = max(1, int(np.ceil(net / _SLICE_MM)))
-                if slices <= _KNOWN_SLICES:
-                    ki, kg = shares[slices, 0], shares[slices, 1]
-                else:
-                    ki, kg = _slice_shares(p[9], p[10], p[14] * slices)
-                for _ in range(slices):
-                    direct = 0.0
-                    if net > 0.0:
-                        direct = _infiltrate(s, net / slices, p)
-                    surface += direct
-                    interflow += ki * s[3]
-                    groundwater += kg * s[3]
-                    s[3] *= 1.0 - ki - kg
-                s[4] += (1.0 - im) * surface + im * (fallen - sealed)
-                s[5] += (1.0 - im) * interflow
-                s[6] += (1.0 - im) * groundwater
-                out = (1.0 - cs) * s[4] + (1.0 - ci) * s[5] + (1.0 - cg) * s[6]
-                s[4] *= cs
-                s[5] *= ci
-                s[6] *= cg
-                runoff[t, unit] = out
-                evaporation[t, unit] = (1.0 - im) * evaporated + im * sealed
-    return runoff, evaporation
-
-
-@numba.njit(cache=True, inline="always")
-def _evapotranspire(
-    s: NDArray[np.float64],
-    rain: float,
-    potential: float,
-    lm: float,
-    c: float,
-) -> float:
-    """Three-layer evapotranspiration; takes what the rain does not cover out of the stores."""
-    if rain >= potential:
-        return potential
-    if s[0] + rain >= potential:
-        s[0] += rain - potential
-        return potential
-    upper = s[0] + rain
-    demand = potential - upper
-    s[0] = 0.0
-    if s[1] >= c * lm:
-        lower, deep = min(demand * s[1] / lm, s[1]), 0.0
-    elif s[1] >= c * demand:
-        lower, deep = c * demand, 0.0
-    else:
-        lower, deep = s[1], min(c * demand - s[1], s[2])
-    s[1] -= lower
-    s[2] -= deep
-    return float(upper + lower + deep)
-
-
-@numba.njit(cache=True, inline="always")
-def _infiltrate(s: NDArray[np.float64], net: float, p: NDArray[np.float64]) -> float:
-    """Net rain into the tension and free water stores; returns surface runoff."""
-    um, lm, dm, b, sm, ex = p[1], p[2], p[3], p[4], p[7], p[8]
-    wm = um + lm + dm
-    w = min(s[0] + s[1] + s[2], wm)
-    wmm = wm * (1.0 + b)
-    a = wmm * (1.0 - (1.0 - w / wm) ** (1.0 / (1.0 + b)))
-    stored = wm - w
-    if net + a < wmm:
-        stored -= wm * (1.0 - (net + a) / wmm) ** (1.0 + b)
-    stored = min(max(stored, 0.0), net)
-    r = net - stored
-    upper = min(stored, um - s[0])
-    lower = min(stored - upper, lm - s[1])
-    s[0] += upper
-    s[1] += lower
-    s[2] += stored - upper - lower
-    if r <= 0.0:
-        return 0.0
-    fr = r / net
-    ms = sm * (1.0 + ex)
-    depth = s[3] / fr
-    kept = sm
-    if depth < sm:
-        au = ms * (1.0 - (1.0 - depth / sm) ** (1.0 / (1.0 + ex)))
-        if net + au < ms:
-            kept = sm - sm * (1.0 - (net + au) / ms) ** (1.0 + ex)
-    surface = min(max(s[3] + r - kept * fr, 0.0), s[3] + r)
-    s[3] += r - surface
-    return float(surface)
-
-
-@numba.njit(cache=True, inline="always")
-def _slice_shares(ki: float, kg: float, slices_a_day: float) -> tuple[float, float]:
-    """Outflow shares of the free store in one slice, from the daily ones."""
-    total = 1.0 - (1.0 - (ki + kg)) ** (1.0 / slices_a_day)
-    ground = total * kg / (ki + kg)
-    return total - ground, ground

@@ -29,9 +29,10 @@ def kinematic(w, kc, storage, inflow, lateral):
 def muskingum(w, travel, weight, outflow, before, inflow, lateral):
     """Outflow at the end."""
     w[channel.OUTFLOW], w[channel.BEFORE] = outflow, before
-    w[channel.INFLOW], w[channel.LATERAL] = inflow, lateral
-    channel.muskingum_rows(w, 1, travel, weight)
-    return w[channel.OUTFLOW]
+    w[channel.LATERAL] = lateral
+    flow = np.full((2, 1), float(inflow))
+    channel.muskingum_rows(w, 1, flow, 0, 1, travel, weight)
+    return flow[1, 0]
 
 
 def rows():

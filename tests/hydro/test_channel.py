@@ -84,3 +84,18 @@ def test_cunge_step_keeps_its_water(kc, kd, storage, outflow, inflow, mean_inflo
     assert end >= 0
     assert passed >= -1e-9 * (came + outflow)
     assert left + passed == pytest.approx(came, rel=1e-12, abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 20.0))
+@settings(max_examples=30, deadline=None)
+def test_kinematic_roots_follow_a_flood_step_by_step(seed, kc):
+    """A front, a drought, a slow rise: each root starts from that of the step before."""
+    random = np.random.default_rng(seed)
+    w, storage = rows(), 0.0
+    for inflow in np.concatenate([np.zeros(3), 10 ** random.uniform(-8, 4, 20), np.zeros(5)]):
+        water = storage + inflow
+        storage, end = kinematic(w, kc, storage, inflow, 0.0)
+        assert storage + end == pytest.approx(water, rel=1e-15)
+        if water > 1e-12:
+            exact = brentq(lambda u: u**5 + u**3 / kc - water, 0.0, 2 * water**0.2, xtol=1e-300)  # noqa: B023
+            assert end == pytest.approx(exact**5, rel=2e-12)

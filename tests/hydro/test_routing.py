@@ -228,3 +228,18 @@ def test_thousand_networks_from_rain_to_the_sea(new_network):
         left = 3600.0 * float(routed["outlet_discharge"].sum()) + float(routed["storage_m3"].sum())
         worst = max(worst, abs(fallen - soil - gone - left) / fallen)
     assert worst <= 1e-10
+
+
+def test_a_state_that_may_be_overwritten_gives_the_same_flow(new_network):
+    network = new_network([2, 2, 3, -1], slope=[0.02, 0.001, 1e-4, 1e-4])
+    inflow = xr.DataArray(
+        np.random.default_rng(5).gamma(0.5, 4.0, (12, 4, 32)),
+        dims=("time", "reach", "member"),
+        coords={"time": np.arange(12) * 3600.0},
+    )
+    state = final_state(route(network, inflow[:6]))
+    kept = route(network, inflow[6:], initial=state)
+    own = final_state(kept)
+    over = route(network, inflow[6:], initial=state, reuse_initial=True)
+    xr.testing.assert_identical(kept, over)
+    np.testing.assert_array_equal(state["storage_m3"], own["storage_m3"])  # overwritten, as allowed

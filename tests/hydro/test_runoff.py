@@ -178,3 +178,29 @@ def test_wrong_input_is_refused():
         RunoffParams(ki=0.6, kg=0.5)
     with pytest.raises(ConfigError, match="positive"):
         RunoffParams(um_mm=0.0)
+
+
+def test_a_unit_is_the_same_to_the_last_bit_wherever_it_stands():
+    """Units are gathered sixteen at a time; who goes with whom must not be seen."""
+    params = RunoffParams()
+    rng = np.random.default_rng(3)
+    rain = rng.gamma(0.3, 9.0, (60, 300)) * (rng.random((60, 300)) < 0.4)
+    start = initial_stores(300, 0.7, 0.01, params) * rng.uniform(0.2, 1.0, (300, 1))
+    together = run(rain, start, 3600.0, params)
+    for units in (slice(7, 8), slice(250, 269), slice(None, None, -1)):
+        apart = run(rain[:, units], start[units], 3600.0, params)
+        np.testing.assert_array_equal(apart.runoff_mm, together.runoff_mm[:, units])
+        np.testing.assert_array_equal(apart.evaporation_mm, together.evaporation_mm[:, units])
+        np.testing.assert_array_equal(apart.stores_mm, together.stores_mm[units])
+
+
+def test_water_that_all_but_left_leaves():
+    """Shares of next to nothing would underflow and slow a dry summer down."""
+    params = RunoffParams(cg=0.1)
+    start = initial_stores(1, 0.5, 0.01, params)
+    start[0, 3:] = 3.0
+    found = run(np.zeros((300, 1)), start, 86400.0, params)
+    assert (found.stores_mm[0, 3:] == 0.0).all()
+    gone = found.runoff_mm.sum() + found.evaporation_mm.sum()
+    missing = stored_mm(start, params) - stored_mm(found.stores_mm, params) - gone
+    assert abs(missing[0]) < 1e-12
