@@ -74,8 +74,8 @@ def _winds(
     if there.size:
         places = np.column_stack([stations.xy_m[there], RISE * heights[there]])
         here = np.column_stack([cells, RISE * cell_heights])
-        _, ranked = cKDTree(places).query(here, [1], distance_upper_bound=2 * _WIND_REACH_M)
-        found = np.append(there, -1)[ranked[:, 0]]
+        ranked = cKDTree(places).query(here, distance_upper_bound=2 * _WIND_REACH_M)[1]
+        found = np.append(there, -1)[ranked]
         flat = np.hypot(*(stations.xy_m[found] - cells).T)
         nearest = np.where((found >= 0) & (flat <= _WIND_REACH_M), found, -1)
     # The whole turns where the direction blows to, which is opposite to whence it comes.

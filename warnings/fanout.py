@@ -168,7 +168,7 @@ def fan_out(
     purposes, firsts = channel_purposes(connection, channels), first_of_routes(connection, status)
     for channel in channels:
         require_fit(channel, purposes.get(channel), status)
-    people = concerned(connection, event_id, alert_id)
+    people = concerned(connection, event_id, alert_id, now)
     parts = {
         "version": "0" if people.new_alert else _VERSION,
         "heard": "true" if people.new_event else _HEARD,
