@@ -14,7 +14,9 @@ from jinghu.warnings.levels import Level, Role
 from jinghu.warnings.routes import Firsts
 from jinghu.warnings.shifts import off_duty
 
-_TABLES = ("concerned", "changed")
+CONCERNED = "concerned"
+"""Table of all whom a message concerns."""
+_TABLES = (CONCERNED, "changed")
 _OFF_DUTY = """
     CREATE TEMPORARY TABLE IF NOT EXISTS off_duty (recipient_id INTEGER PRIMARY KEY){kept}
 """
@@ -36,6 +38,20 @@ _HERE = """
     FROM alert_cell c
     JOIN recipient r ON r.cell_id = c.cell_id
     WHERE c.alert_id = :alert_id AND c.level > 0 {on_duty}
+"""
+# The same by recipient instead of by cell: where a quarter of all people stand in the area, looking
+# up the cell of each, in their order, takes a third of the time of looking up the people of each
+# cell. CROSS JOIN is how SQLite is told the order; PostgreSQL finds it by itself.
+_HERE_OF_MANY = """
+    INSERT INTO concerned (recipient_id, level, role, unit_code)
+    SELECT r.recipient_id, c.level, r.role, r.unit_code
+    FROM recipient r CROSS JOIN alert_cell c
+    WHERE c.alert_id = :alert_id AND c.cell_id = r.cell_id AND c.level > 0 {on_duty}
+"""
+_ARE_MANY = """
+    SELECT 4 * COUNT(*) >= (SELECT COALESCE(MAX(recipient_id), 0) FROM recipient)
+    FROM alert_cell c JOIN recipient r ON r.cell_id = c.cell_id
+    WHERE c.alert_id = :alert_id AND c.level > 0
 """
 _ON_DUTY = "AND r.recipient_id NOT IN (SELECT recipient_id FROM off_duty)"
 _LEFT = """
@@ -88,7 +104,7 @@ class Concerned:
         """
         pairs = frozenset() if firsts is None else firsts.get(channel, frozenset())
         everybody = not channel or firsts is None or len(pairs) == len(Role) * (len(Level) - 1)
-        name = "concerned" if self.new_event and everybody else "changed"
+        name = CONCERNED if self.new_event and everybody else "changed"
         if name == "changed":
             values = ", ".join(f"('{role.value}', {int(level)})" for role, level in sorted(pairs))
             first = f"(c.role, c.level) IN (VALUES {values})" if values else "false"
@@ -123,7 +139,11 @@ def concerned(connection: Connection, event_id: str, alert_id: int, now: datetim
         run(f"{_CLEAR[dialect]} off_duty")
         rows = [{"key": key} for key in off]
         connection.execute(text("INSERT INTO off_duty (recipient_id) VALUES (:key)"), rows)
-    run(_HERE.format(on_duty=_ON_DUTY if off else ""), alert_id=alert_id)
+    many = (
+        dialect == "sqlite" and connection.execute(text(_ARE_MANY), {"alert_id": alert_id}).scalar()
+    )
+    here = _HERE_OF_MANY if many else _HERE
+    run(here.format(on_duty=_ON_DUTY if off else ""), alert_id=alert_id)
     if not new_event:
         stayed = {"alert_id": alert_id} if off else {}
         run(_LEFT.format(stayed=_STAYED if off else ""), event_id=event_id, **stayed)

@@ -36,6 +36,7 @@ from jinghu.warnings.matters import Matter
 from jinghu.warnings.office import Office, Summary
 from jinghu.warnings.purposes import Purpose, fits
 from jinghu.warnings.rules import RuleSet, evaluate, load_rules
+from jinghu.warnings.shifts import Gap, gaps
 from jinghu.warnings.torrent_rules import TorrentRules, load_torrent_rules
 from jinghu.warnings.torrents import evaluate_torrents
 from jinghu.warnings.units import Units, load_units
@@ -45,6 +46,7 @@ from jinghu.warnings.weather import evaluate_weather
 from jinghu.warnings.weather_rules import load_weather_rules
 
 _SEEN = (State.DRY, State.WET)
+_NAMED = 3  # of a kind, one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,7 @@ def warn(
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)
+                name_gaps(gaps(connection, now), log)
             anchor_cycle(engine, settings, now, log)
         finally:
             engine.dispose()
@@ -321,6 +324,14 @@ def name_degradations(
         log.degrade(f"{delivered.dead} messages could not be delivered and are given up")
     if delivered.late:
         log.degrade("delivery ran out of time: the rest is handed over after the next cycle")
+
+
+def name_gaps(found: Sequence[Gap], log: StageLog) -> None:
+    """Name duties of which nobody is on shift: all who hold them are told."""
+    if found:
+        rest = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        some = ", ".join(map(str, found[:_NAMED]))
+        log.degrade(f"nobody is on shift, all who hold the duty are told: {some}{rest}")
 
 
 def deliver_now(

@@ -72,6 +72,25 @@ def audience_list(
         typer.echo(f"{p.person}\t{p.name}\t{p.role.zh}\t{p.unit_name}\t{p.phone or '-'}")
 
 
+@audience_app.command("shifts")
+def audience_shifts(
+    file: Annotated[Path, typer.Argument(help="Duty roster: CSV or XLSX.")],
+    config: ConfigOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Add the shifts of a duty roster; lists the rows that were refused."""
+    from jinghu.configs.settings import load
+    from jinghu.people import take_shifts
+
+    done = take_shifts(file, load(config), datetime.now(UTC))
+    if as_json:
+        emit({"shifts": list(done.shifts), "refused": [asdict(bad) for bad in done.bad]})
+        return
+    typer.echo(f"{len(done.shifts)} shifts, {len(done.bad)} refused")
+    for bad in done.bad[:_SHOWN]:
+        typer.echo(f"  拒收 refused {bad}")
+
+
 @audience_app.command("phone")
 def audience_phone(
     person: Annotated[str, typer.Argument(help="Id of the person.")],

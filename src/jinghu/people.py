@@ -30,6 +30,7 @@ from jinghu.warnings.people import (
 from jinghu.warnings.phone_keys import load_phone_keys, with_new_key, write_phone_keys
 from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.reconcile import Absent, ImportPlan, apply_import, plan_import
+from jinghu.warnings.shift_files import ShiftImport, import_shifts
 from jinghu.warnings.units import Units
 
 _CYCLE = "cycle"
@@ -71,6 +72,20 @@ def import_people(
         with reading(engine) as connection:
             keys = phone_keys_of(settings)
             return plan_import(connection, roster, settings.grid.product(), options.absent, keys)
+
+
+def take_shifts(file: Path, settings: Settings, now: datetime) -> ShiftImport:
+    """Add the shifts of a duty roster to the warnings database.
+
+    Raises
+    ------
+    DataError
+        Where the file is no duty roster.
+    StoreError
+        Where the database cannot be opened or written.
+    """
+    with people_database(settings) as engine, engine.begin() as connection:
+        return import_shifts(connection, file, operator(), now)
 
 
 def phone_keys_of(settings: Settings) -> PhoneKeys | None:
