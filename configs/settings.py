@@ -280,6 +280,7 @@ class WarningSettings(ChannelsSettings):
         pattern=r"^https?://[^\s/]+",
         description="where recipients reach the service: their answer links begin with it",
     )
+    personal_data_days: int | None = Field(None, ge=30, description="then jinghu audience forget")
     answer_key_file: ConfigPath | None = Field(
         None, description="key that signs answer links; beside the database where absent"
     )
