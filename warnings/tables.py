@@ -199,6 +199,7 @@ told = Table(
     Column("channel", String(32), primary_key=True),
     Column("level", Integer, nullable=False),
     Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What a channel is for (production, drill) never changes: messages that wait for it rest on it.
