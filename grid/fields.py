@@ -119,8 +119,6 @@ FIELDS = {
     "wind_speed_of_gust": Field(
         "m s-1", "strongest gust at 10 m since the report before", "wind_speed_of_gust", 0.0, 120.0
     ),
-    "wind_age": Field("s", "age of the report of wind", None, 0.0, 86400.0),
-    "air_temperature_age": Field("s", "age of the newest report used", None, 0.0, 86400.0),
     "air_temperature_maximum": Field(
         "K",
         "highest analysed air temperature of the day (Beijing)",

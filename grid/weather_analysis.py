@@ -43,8 +43,7 @@ def weather_analysis(
     Returns
     -------
     On (y, x): ``wind_speed``, ``wind_speed_of_gust``, ``eastward_wind``, ``northward_wind``
-    (m s-1), ``air_temperature`` (K), ``wind_age`` and ``air_temperature_age`` (s); NaN where nobody
-    speaks for a cell.
+    (m s-1), ``air_temperature`` (K); NaN where no station that has just reported speaks for a cell.
     """
     x, y = np.meshgrid(spec.x, spec.y)
     cells = np.column_stack([x.ravel(), y.ravel()])
@@ -85,7 +84,6 @@ def _winds(
         "wind_speed_of_gust": stations.gust_m_s,
         "eastward_wind": -stations.speed_m_s * np.sin(angle),
         "northward_wind": -stations.speed_m_s * np.cos(angle),
-        "wind_age": stations.age_s,
     }
     return {name: np.append(values, np.nan)[nearest] for name, values in of_station.items()}
 
@@ -100,7 +98,7 @@ def _temperatures(
     there = np.flatnonzero(np.isfinite(stations.temperature_c))
     nothing = np.full(len(cells), np.nan)
     if not there.size:
-        return {"air_temperature": nothing, "air_temperature_age": nothing.copy()}
+        return {"air_temperature": nothing}
     at_sea = stations.temperature_c[there] + LAPSE_K_M * heights[there]
     ranks = list(range(1, min(_WARM_STATIONS, there.size) + 1))
     distance, index = cKDTree(stations.xy_m[there]).query(
@@ -110,11 +108,6 @@ def _temperatures(
     weight = np.where(np.isfinite(distance), weight, 0.0)
     total = weight.sum(axis=1)
     known = np.append(at_sea, 0.0)[index]
-    ages = np.append(stations.age_s[there], np.inf)[index]
     with np.errstate(invalid="ignore"):
         mean = (weight * known).sum(axis=1) / np.where(total > 0, total, np.nan)
-    age = ages.min(axis=1)
-    return {
-        "air_temperature": mean - LAPSE_K_M * cell_heights + KELVIN,
-        "air_temperature_age": np.where(np.isfinite(age), age, np.nan),
-    }
+    return {"air_temperature": mean - LAPSE_K_M * cell_heights + KELVIN}

@@ -61,8 +61,6 @@ class Stations:
         Sorted.
     xy_m, altitude_m
         Place on the plane of the grid, (station, 2), and height.
-    age_s
-        Of the report.
     speed_m_s, gust_m_s, direction_deg, temperature_c
         What it says.
     """
@@ -70,7 +68,6 @@ class Stations:
     names: tuple[str, ...]
     xy_m: NDArray[np.float64]
     altitude_m: NDArray[np.float64]
-    age_s: NDArray[np.float64]
     speed_m_s: NDArray[np.float64]
     gust_m_s: NDArray[np.float64]
     direction_deg: NDArray[np.float64]
@@ -109,7 +106,7 @@ def checked(
             series.setdefault(one.station, {})[one.time] = one
     newest = {name: max(of) for name, of in series.items()}
     names = sorted(name for name, last in newest.items() if time - last <= FRESH)
-    found = _stations([series[name][newest[name]] for name in names], time, spec)
+    found = _stations([series[name][newest[name]] for name in names], spec)
     histories = [_history(series[name]) for name in found.names]
     refused: list[str] = []
     steps = _in_time(found, histories, params, refused)
@@ -121,7 +118,7 @@ def _history(of: Mapping[datetime, WeatherReport]) -> list[WeatherReport]:
     return [of[when] for when in sorted(of)]
 
 
-def _stations(reports: Sequence[WeatherReport], time: datetime, spec: GridSpec) -> Stations:
+def _stations(reports: Sequence[WeatherReport], spec: GridSpec) -> Stations:
     x, y = spec.to_xy(np.array([r.lon for r in reports]), np.array([r.lat for r in reports]))
     inside = spec.cell_of_xy(x, y) != CELL_OUTSIDE
     kept = [report for report, here in zip(reports, inside, strict=True) if here]
@@ -133,7 +130,6 @@ def _stations(reports: Sequence[WeatherReport], time: datetime, spec: GridSpec) 
         tuple(report.station for report in kept),
         np.column_stack([x[inside], y[inside]]),
         values("altitude_m"),
-        np.array([(time - report.time).total_seconds() for report in kept], np.float64),
         values("wind_speed_m_s"),
         values("wind_gust_m_s"),
         values("wind_direction_deg"),

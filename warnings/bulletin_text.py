@@ -32,7 +32,7 @@ def lines_of(words: str, size: float, width: float, most: int) -> list[str]:
         lines = [*lines[: most - 1], fitted(rest, font, size, width)]
     if font == ENGLISH:  # a word may be longer than a line
         lines = [fitted(line.rstrip(), font, size, width) for line in lines]
-    return [line for line in lines if line.strip()]
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def _words(text: str) -> list[str]:

@@ -74,9 +74,7 @@ def thresholds(rule: WeatherRule) -> Iterator[tuple[Measured, float]]:
             yield quantity, threshold
 
 
-def evaluate_weather(
-    rules: WeatherRules, fields: xr.Dataset, units: Units, fresh_s: float
-) -> list[Matter]:
+def evaluate_weather(rules: WeatherRules, fields: xr.Dataset, units: Units) -> list[Matter]:
     """Find the level of every cell of the city; each county is one matter of each hazard.
 
     What stations measure is judged, nothing is forecast: a level is reached when it is there.
@@ -86,13 +84,11 @@ def evaluate_weather(
     rules
         The table.
     fields
-        ``wind_speed``, ``wind_speed_of_gust`` (m s-1), ``air_temperature`` (K), and ``wind_age``
-        and ``air_temperature_age`` (s), on (y, x); ``air_temperature_maximum(day, y, x)`` (K), of
-        today, yesterday and the day before.
+        ``wind_speed``, ``wind_speed_of_gust`` (m s-1) and ``air_temperature`` (K) on (y, x);
+        ``air_temperature_maximum(day, y, x)`` (K), of today, yesterday and the day before. Where
+        there is no value no station has just reported, and nothing is lowered.
     units
         Counties.
-    fresh_s
-        Where no report is so new, nothing is lowered.
     """
     check(fields, "air_temperature_maximum", dims=("day", "y", "x"))
     check(fields, "wind_speed", "wind_speed_of_gust", "air_temperature", dims=("y", "x"))
@@ -106,8 +102,8 @@ def evaluate_weather(
     matters = []
     for hazard in _HAZARDS:
         rows = rules.of(hazard)
-        age = fields["wind_age" if hazard is Hazard.GALE else "air_temperature_age"]
-        known: NDArray[np.bool_] = age.values.ravel() <= fresh_s
+        of = {quantity for row in rows for quantity, _ in thresholds(row)}
+        known = np.isfinite([values[q] for q in Measured if q in of]).any(axis=0)
         found = _found(rows, rules, values, days, known)
         finding = WeatherFinding(rules.version, rows, values, found)
         matters += [

@@ -16,7 +16,6 @@ from jinghu.grid.errors import StoreError
 from jinghu.grid.fields import State, check
 from jinghu.grid.spec import GridSpec
 from jinghu.grid.times import parse_cycle_name
-from jinghu.grid.weather_checks import FRESH
 from jinghu.people import ensure_audience
 from jinghu.second_persons import approvals_of_tables
 from jinghu.stages import StageLog
@@ -176,7 +175,7 @@ def weather_found(
         return []
     if fields is None:
         return None
-    return evaluate_weather(load_weather_rules(path), fields, units, FRESH.total_seconds())
+    return evaluate_weather(load_weather_rules(path), fields, units)
 
 
 def judge(

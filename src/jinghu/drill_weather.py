@@ -1,7 +1,8 @@
-"""Wind and temperature of a drill, as every third of its stations reports them each hour.
+"""Wind and temperature of a drill, as every sixth of its stations reports them each hour.
 
 The air is that of the season and the hour, colder with height and in rain. The wind is what moves
-the rain, slowed by the ground, with gusts; in a typhoon it is strongest around the core.
+the rain, slowed by the ground, with gusts; around a typhoon it blows by itself, strongest at the
+core.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jinghu.drill_profiles import motion_at
 from jinghu.drill_truth import DrillRain
 from jinghu.grid import durable
 from jinghu.grid.spec import GridSpec
@@ -23,10 +23,11 @@ from jinghu.simulate_gauges import GaugeNetwork
 EVERY = timedelta(hours=1)
 DELAY = timedelta(minutes=5)
 _TAG = 0x5745  # of the generators of weather
-_OF_STATIONS = 3  # one in so many has the instruments
+_OF_STATIONS = 6  # one in so many has the instruments
 _FRICTION = 0.4  # of the wind that moves the rain
 _FASTER_PER_KM = 0.25  # on hills
 _GUST = 1.6
+_EYEWALL_M_S = 12.0  # mean wind at the core of a typhoon that has come ashore
 _OUTFLOW = 0.05  # m/s of gust a mm/h of rain
 _COOLING = 0.06  # K a mm/h of rain, at most `_COLDEST_K`
 _COLDEST_K = 6.0
@@ -44,7 +45,7 @@ class WeatherStations:
     rain, spec
         What rains and how it moves, and the grid in whose plane.
     gauges
-        Every third of them measures wind and temperature.
+        Every sixth of them measures wind and temperature.
     """
 
     seed: int
@@ -78,16 +79,18 @@ class WeatherStations:
         height_m: NDArray[np.float64],
         time: datetime,
     ) -> NDArray[np.float64]:
-        """Mean wind (2, station) at 10 m, along x and y: it falls off beyond a typhoon's core."""
-        moved = motion_at(self.rain, x_m, y_m, time)
+        """Mean wind (2, station) at 10 m, along x and y."""
+        u, v = self.rain.motion()
+        wind = np.stack([np.full(x_m.shape, u), np.full(y_m.shape, v)]) * _FRICTION
         vortex = self.rain.vortex
         if vortex.rate_mm_h > 0:
-            on = np.array(self.rain.motion())[:, None]
             clock = (time - self.rain.start).total_seconds()
-            dx, dy = (x_m - vortex.x_m - on[0] * clock, y_m - vortex.y_m - on[1] * clock)
-            away = np.maximum(np.hypot(dx, dy) / vortex.core_m, 1.0)
-            moved = on + (moved - on) * away**-1.5
-        faster: NDArray[np.float64] = moved * _FRICTION * (1 + _FASTER_PER_KM * height_m / 1000)
+            dx, dy = x_m - vortex.x_m - u * clock, y_m - vortex.y_m - v * clock
+            away = np.hypot(dx, dy) / vortex.core_m
+            speed = _EYEWALL_M_S * np.where(away < 1.0, away, np.maximum(away, 1.0) ** -0.6)
+            around = np.stack([-dy, dx]) / np.maximum(np.hypot(dx, dy), 1.0)
+            wind += np.sign(vortex.turn_rad_s) * speed * around
+        faster: NDArray[np.float64] = wind * (1 + _FASTER_PER_KM * height_m / 1000)
         return faster
 
 

@@ -30,8 +30,7 @@ HISTORY = timedelta(hours=4)
 """Reports of so long tell what stands still; older ones are not read."""
 _NAMED = 3  # stations named one by one in a message
 _FIELDS = ("wind_speed", "wind_speed_of_gust", "eastward_wind", "northward_wind",
-           "air_temperature", "wind_age", "air_temperature_age",
-           "air_temperature_maximum")  # fmt: skip
+           "air_temperature", "air_temperature_maximum")  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -185,12 +185,10 @@ def test_wind_is_that_of_the_nearest_station_of_like_height():
     assert value(fields, "northward_wind", 28, 20) == pytest.approx(18.0)  # from the south
     assert value(fields, "eastward_wind", 18, 20) == pytest.approx(-2.0)  # from the east
     assert np.isnan(value(fields, "wind_speed", 45, 45))  # nobody speaks for it
-    assert np.isnan(value(fields, "wind_age", 45, 45))
 
 
 def test_stations_without_thermometers_make_no_temperature():
     stations = checked([report("A", 10, 10, warm=np.nan)], NOW, SPEC).stations
     fields = weather_analysis(stations, FLAT, SPEC, NOW)
     assert not np.isfinite(fields["air_temperature"]).any()
-    assert not np.isfinite(fields["air_temperature_age"]).any()
     assert value(fields, "wind_speed", 10, 10) == 3.0

@@ -20,10 +20,9 @@ from jinghu.warnings.weather_words import force
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "rules" / "weather.yaml"
 RULES = load_weather_rules(SHIPPED)
-FRESH_S = 4500.0
 
 
-def fields(world, mean=5.0, gust=np.nan, warm=25.0, days=(np.nan, np.nan), age=600.0, cell=0):
+def fields(world, mean=5.0, gust=np.nan, warm=25.0, days=(np.nan, np.nan), cell=0):
     """Calm and mild everywhere but in one cell of the west."""
 
     def field(here, elsewhere):
@@ -39,18 +38,16 @@ def fields(world, mean=5.0, gust=np.nan, warm=25.0, days=(np.nan, np.nan), age=6
             "wind_speed": field(mean, 2.0),
             "wind_speed_of_gust": field(gust, 4.0),
             "air_temperature": field(warm + KELVIN, 25.0 + KELVIN),
-            "wind_age": field(age, 600.0),
-            "air_temperature_age": field(age, 600.0),
             "air_temperature_maximum": (("day", "y", "x"), np.stack([today, *earlier])),
         }
     )
     for name in made:
-        made[name].attrs["units"] = units.get(str(name), "K" if "max" in str(name) else "s")
+        made[name].attrs["units"] = units.get(str(name), "K")
     return made
 
 
 def judge(world, **more):
-    return evaluate_weather(RULES, fields(world, **more), world.office.units, FRESH_S)
+    return evaluate_weather(RULES, fields(world, **more), world.office.units)
 
 
 def found(world, hazard, **more):
@@ -127,7 +124,7 @@ def test_words_and_codes_are_those_of_the_bureau(world):
 def test_nothing_is_lowered_where_no_station_speaks_any_more(world):
     cycle(world, judge(world, mean=26.0))
     for _ in range(8):
-        cycle(world, judge(world, mean=np.nan, age=np.nan), minutes=24)
+        cycle(world, judge(world, mean=np.nan), minutes=24)
     assert world.rows(select(event))[0].closed_at is None
     last = world.rows(select(alert).order_by(alert.c.alert_id.desc()))[0]
     assert "缺少新的观测，不足以判断风力下降，橙色预警继续有效" in last.cap_xml
