@@ -102,8 +102,11 @@ def evaluate_weather(rules: WeatherRules, fields: xr.Dataset, units: Units) -> l
     matters = []
     for hazard in _HAZARDS:
         rows = rules.of(hazard)
+        if not rows:
+            continue
         of = {quantity for row in rows for quantity, _ in thresholds(row)}
-        known = np.isfinite([values[q] for q in Measured if q in of]).any(axis=0)
+        measured = np.stack([values[quantity] for quantity in Measured if quantity in of])
+        known: NDArray[np.bool_] = np.asarray(np.isfinite(measured).any(axis=0))
         found = _found(rows, rules, values, days, known)
         finding = WeatherFinding(rules.version, rows, values, found)
         matters += [

@@ -141,6 +141,15 @@ def test_events_of_an_office_that_judges_neither_are_none(world):
     assert world.rows(select(event)) == []
 
 
+def test_a_table_may_have_rows_of_one_hazard_alone(world, tmp_path):
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    path = tmp_path / "weather.yaml"
+    path.write_text("\n".join(x for x in lines if "hazard: high" not in x), encoding="utf-8")
+    rules = load_weather_rules(path)
+    found = evaluate_weather(rules, fields(world, mean=30.0, warm=45.0), world.office.units)
+    assert {matter.hazard for matter in found} == {Hazard.GALE}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "cause"),
     [
