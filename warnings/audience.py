@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import Frame, to_wgs84
+from jinghu.warnings.duty_ids import duty_id
 from jinghu.warnings.levels import Role
 from jinghu.warnings.phones import holds_number, parse_phone, without_numbers
 from jinghu.warnings.roster_files import COLUMNS, PHONE, Row, read_rows
@@ -130,7 +131,7 @@ def _second(found: Recipient, main: Recipient) -> Recipient:
     """
     if (found.role, found.unit_code) == (main.role, main.unit_code):
         return found
-    key = f"{found.person}/{found.unit_code}/{found.role.value}"
+    key = duty_id(found.person, found.unit_code, found.role)
     if len(key) > _LONGEST["person"]:
         raise ValueError(f"person {found.person}: too long an id for a second duty")
     return replace(found, person=key, holder=found.person, phone=found.phone or main.phone)

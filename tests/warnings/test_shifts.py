@@ -9,6 +9,7 @@ from tests.warnings.town import AWAY, RED, settle_in, step, tasks, waited_for
 from jinghu.grid.errors import ConfigError, DataError
 from jinghu.grid.frames import Frame
 from jinghu.warnings.audience import read_roster
+from jinghu.warnings.contacts import ContactFile, ContactKind
 from jinghu.warnings.database import verify_audit
 from jinghu.warnings.levels import Role
 from jinghu.warnings.reconcile import Absent, apply_import, plan_import
@@ -144,5 +145,8 @@ def test_one_person_may_hold_several_duties(world, tmp_path):
         apply_import(connection, plan, "tester", "people.csv", world.time)
         again = plan_import(connection, found, world.spec, Absent.REMOVE)
     assert (again.changes, again.unchanged) == ((), 3)
+    contacts = ContactFile({("P1", ContactKind.PHONE): "+8613800000000"})
+    assert contacts.find(second, ContactKind.PHONE) == contacts.find("P1", ContactKind.PHONE)
+    assert contacts.find("P2/1/grid_officer", ContactKind.PHONE) is None
     holders = {r.person: r.holder for r in world.rows(select(recipient))}
     assert holders == {"P1": None, second: "P1", "P2": None}
