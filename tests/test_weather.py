@@ -15,7 +15,7 @@ from jinghu.grid.weather_reports import COLUMNS, MEASURED
 from jinghu.rules_try import try_table
 from jinghu.stages import StageLog
 from jinghu.warnings.cap import validate
-from jinghu.weather import read_weather
+from jinghu.weather import STATE, read_weather
 
 HEADER = ",".join((*COLUMNS, *MEASURED))
 STORM = {"mean": 18.0, "gust": 28.0}
@@ -119,6 +119,7 @@ def test_days_are_remembered_and_stale_reports_hold(stormy, event, tmp_path):
     silent, degradations = read(settings, (folder,), later + timedelta(hours=2))
     assert degradations == ["no weather station reports: what stands of wind and heat is held"]
     assert weather_found(settings, silent.fields, units_of(settings)) is None
+    assert silent.state[STATE]["air_temperature_maximum"].attrs["today"] == "2026-06-20"
 
 
 def test_an_office_without_such_stations_hears_nothing_of_it(event, tmp_path):

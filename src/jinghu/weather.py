@@ -53,6 +53,8 @@ class Weather:
         Values that the checks took out, a line each.
     asked
         Whether any are configured.
+    before
+        State that the cycle before left.
     """
 
     fields: xr.Dataset | None = None
@@ -61,6 +63,7 @@ class Weather:
     refused: list[Refused] = field(default_factory=list)
     doubted: tuple[str, ...] = ()
     asked: bool = False
+    before: xr.Dataset | None = None
 
     @property
     def summary(self) -> dict[str, object]:
@@ -77,10 +80,10 @@ class Weather:
 
     @property
     def state(self) -> dict[str, xr.Dataset]:
-        """What the next cycle is to know, by name."""
-        if self.fields is None:
-            return {}
-        return {STATE: self.fields[["air_temperature_maximum"]]}
+        """What the next cycle is to know, by name; days outlast an hour without reports."""
+        if self.fields is not None:
+            return {STATE: self.fields[["air_temperature_maximum"]]}
+        return {} if self.before is None else {STATE: self.before}
 
 
 def weather_fields(products: xr.Dataset) -> xr.Dataset | None:
@@ -127,7 +130,8 @@ def read_weather(
         rest = len(good.refused) - _NAMED
         some = "; ".join(good.refused[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         log.degrade(f"weather stations not believed: {some}")
-    before = load_state(store, cycle_name(time), STATE, spec=spec, report=log.degrade)
+    state = load_state(store, cycle_name(time), STATE, spec=spec, report=log.degrade)
+    found.before = state[1] if state is not None else None
     if not good.stations.names:
         log.degrade("no weather station reports: what stands of wind and heat is held")
         return found
@@ -137,9 +141,7 @@ def read_weather(
         log.degrade(f"heights of cells are taken as those of their stations: {error}")
         heights = np.full(spec.shape, np.nanmean([0.0, *good.stations.altitude_m]), np.float32)
     fields = weather_analysis(good.stations, heights, spec, time)
-    found.fields = fields.assign(
-        air_temperature_maximum=_maxima(fields, before and before[1], spec, time)
-    )
+    found.fields = fields.assign(air_temperature_maximum=_maxima(fields, found.before, spec, time))
     return found
 
 
