@@ -28,6 +28,7 @@ from jinghu.api import (
     routes_point,
     routes_reservoirs,
     routes_scores,
+    routes_shifts,
     routes_tasks,
     routes_warnings,
 )
@@ -41,7 +42,12 @@ from jinghu.configs.settings import Settings
 
 STATIC = Path(__file__).resolve().parent / "static"
 _OPEN = (routes_health.router, routes_tasks.router)  # links of officers are keys of their own
-_GUARDED = (routes_people.router, routes_keys.router, routes_dispatch.router)  # by each route
+_GUARDED = (
+    routes_people.router,
+    routes_shifts.router,
+    routes_keys.router,
+    routes_dispatch.router,
+)  # by each route
 _PUBLIC = (  # unless api.require_key
     routes_cycles.router,
     routes_frames.router,

@@ -78,6 +78,7 @@ def _key(request: Request, context: Context, now: NowDep) -> ApiKey:
 
 OptionalKey = Annotated[ApiKey | None, Depends(optional)]
 PeopleKey = Annotated[ApiKey, Depends(needs(Right.PEOPLE))]
+RosterKey = Annotated[ApiKey, Depends(needs(Right.ROSTER))]
 PhoneKey = Annotated[ApiKey, Depends(needs(Right.PHONE))]
 TasksKey = Annotated[ApiKey, Depends(needs(Right.TASKS))]
 AnswerKey = Annotated[ApiKey, Depends(needs(Right.ANSWER))]

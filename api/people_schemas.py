@@ -28,6 +28,7 @@ class PersonEntry(_Model):
     lat: float
     cell_id: int
     phone: str | None = Field(description="masked: 138****1234; null where there is none")
+    holder: str = Field(description="id of who holds it: the same for all duties of one person")
 
 
 class PeoplePage(_Model):

@@ -6,7 +6,8 @@ from html import escape
 
 from jinghu.grid.times import BEIJING, parse_time
 from jinghu.warnings.acknowledge import Answer
-from jinghu.warnings.below import CallOutcome, SilentBelow, TierCount
+from jinghu.warnings.below import CallOutcome, SilentBelow
+from jinghu.warnings.tallies import TierCount
 
 _SHOWN = 30  # names on a page
 _COLUMNS = (
@@ -14,6 +15,7 @@ _COLUMNS = (
     ("任务", "tasks"),
     ("已答复", "answered"),
     ("无法", "cannot"),
+    ("待答", "awaited"),
     ("未答", "silent"),
 )
 _SILENT = "未答复 <small>no answer</small>"
@@ -85,7 +87,7 @@ def _counts(counts: Sequence[TierCount]) -> str:
         return ""
     rows = "".join(
         f"<tr><th>{c.tier.zh} <small>{c.tier.en}</small></th><td>{c.told}</td><td>{c.answered}</td>"
-        f"<td>{c.unable}</td><td>{c.silent}</td></tr>"
+        f"<td>{c.unable}</td><td>{c.awaited}</td><td>{c.silent}</td></tr>"
         for c in counts
     )
     head = "".join(f"<th>{zh}<small>{en}</small></th>" for zh, en in _COLUMNS)

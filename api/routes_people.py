@@ -161,4 +161,5 @@ def _entry(person: Person) -> PersonEntry:
         lat=person.lat,
         cell_id=person.cell_id,
         phone=person.phone,
+        holder=person.holder,
     )

@@ -82,24 +82,21 @@ class GridSettings(_Frozen):
 
 
 class InputSettings(_Frozen):
-    """Where inputs arrive."""
+    """Where inputs arrive: files, or folders of them."""
 
     radar: ConfigPath
     stations: tuple[ConfigPath, ...] = ()
     station_frame: str = Field("", description="frame of the stations' coordinates")
-    profiles: tuple[ConfigPath, ...] = Field(
-        (), description="files or folders of wind profiles (ROBS, HOBS, OOBS)"
-    )
+    profiles: tuple[ConfigPath, ...] = Field((), description="wind profiles (ROBS, HOBS, OOBS)")
     profile_frame: str = Field("", description="frame of the profile stations' coordinates")
     profile_clock: Literal["UTC", "Beijing"] = Field(
         "UTC", description="time in which profiles are written and named"
     )
-    rivers: tuple[ConfigPath, ...] = Field(
-        (), description="files or folders of reports of river gauges and reservoirs (CSV)"
-    )
+    rivers: tuple[ConfigPath, ...] = Field((), description="reports of river gauges (CSV)")
     river_frame: str = Field(
         "", description="frame of their coordinates; that of the rain stations where empty"
     )
+    weather: tuple[ConfigPath, ...] = Field((), description="reports of wind and temperature")
     model: tuple[ConfigPath, ...] = Field((), description="files or folders of model rain")
     sites: ConfigPath = CONFIGS / "radar_sites.yaml"
     expected_radars: tuple[str, ...] = Field(
@@ -277,6 +274,7 @@ class WarningSettings(ChannelsSettings):
         CONFIGS / "rules" / "torrents.yaml",
         description="table of mountain torrents; nobody is warned of them where null",
     )
+    weather_rules: ConfigPath | None = CONFIGS / "rules" / "weather.yaml"  # gale and heat
     duties: ConfigPath = CONFIGS / "rules" / "duties.yaml"
     database: str = "sqlite:///warnings.db"
     sender: str = Field("jinghu@localhost", pattern=r"^[^\s,<&]+$", max_length=128)
@@ -291,6 +289,7 @@ class WarningSettings(ChannelsSettings):
         pattern=r"^https?://[^\s/]+",
         description="where recipients reach the service: their answer links begin with it",
     )
+    personal_data_days: int | None = Field(None, ge=30, description="then jinghu audience forget")
     answer_key_file: ConfigPath | None = Field(
         None, description="key that signs answer links; beside the database where absent"
     )

@@ -115,6 +115,17 @@ FIELDS = {
     "relative_humidity": Field("1", "relative humidity", "relative_humidity", 0.0, 1.2),
     "eastward_wind": Field("m s-1", "eastward wind", "eastward_wind", -120.0, 120.0),
     "northward_wind": Field("m s-1", "northward wind", "northward_wind", -120.0, 120.0),
+    "wind_speed": Field("m s-1", "ten-minute mean wind at 10 m", "wind_speed", 0.0, 120.0),
+    "wind_speed_of_gust": Field(
+        "m s-1", "strongest gust at 10 m since the report before", "wind_speed_of_gust", 0.0, 120.0
+    ),
+    "air_temperature_maximum": Field(
+        "K",
+        "highest analysed air temperature of the day (Beijing)",
+        "air_temperature",
+        180.0,
+        340.0,
+    ),
     "river_discharge": Field(
         "m3 s-1", "discharge", "water_volume_transport_in_river_channel", 0.0, 1e6
     ),

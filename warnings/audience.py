@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.frames import Frame, to_wgs84
+from jinghu.warnings.duty_ids import duty_id
 from jinghu.warnings.levels import Role
 from jinghu.warnings.phones import holds_number, parse_phone, without_numbers
 from jinghu.warnings.roster_files import COLUMNS, PHONE, Row, read_rows
@@ -22,7 +23,9 @@ _BATCH = 5000
 class Recipient:
     """A responsible person and their place, WGS-84.
 
-    ``phone`` is E.164, empty where there is none, and None where nothing is said about it.
+    ``phone`` is E.164, empty where there is none, and None where nothing is said about it. Of
+    somebody with several duties each is one, whose id ``person`` begins with theirs, the
+    ``holder``; empty where it is the only one, or the first.
     """
 
     person: str
@@ -33,6 +36,7 @@ class Recipient:
     lon: float
     lat: float
     phone: str | None = field(default=None, repr=False)
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ class Roster:
 def read_roster(path: Path, frame: Frame) -> Roster:
     """Read recipients from CSV, XLSX or GeoJSON with the columns `COLUMNS`.
 
-    Heads and roles may be written in Chinese. A column ``phone`` need not be there.
+    Heads and roles may be written in Chinese. A column ``phone`` need not be there. Who has several
+    duties, which are roles in units, has a row for each; the first is the main one.
 
     Returns the good rows, in WGS-84, and every bad one with its place and cause.
 
@@ -78,8 +83,10 @@ def read_roster(path: Path, frame: Frame) -> Roster:
     for row in read_rows(path):
         try:
             found = _parse(row)
+            if (main := good.get(found.person)) is not None:
+                found = _second(found, main)
             if found.person in good:
-                raise ValueError(f"person {found.person} stands twice")
+                raise ValueError(f"person {found.holder or found.person} stands twice")
         except ValueError as error:
             person = without_numbers(row.values.get("person", ""))
             bad.append(BadRow(row.place, without_numbers(str(error)), person))
@@ -115,6 +122,19 @@ def _parse(row: Row) -> Recipient:
         raise ValueError(f"role {values['role']!r} is none of {known}")
     unit = (values["unit_code"], values["unit_name"])
     return Recipient(values["person"], values["name"], role, *unit, lon, lat, _phone(row))
+
+
+def _second(found: Recipient, main: Recipient) -> Recipient:
+    """Another duty of somebody who has one; the number is theirs, whatever they do.
+
+    Its id is made of theirs, the unit and the role: the same wherever the row stands.
+    """
+    if (found.role, found.unit_code) == (main.role, main.unit_code):
+        return found
+    key = duty_id(found.person, found.unit_code, found.role)
+    if len(key) > _LONGEST["person"]:
+        raise ValueError(f"person {found.person}: too long an id for a second duty")
+    return replace(found, person=key, holder=found.person, phone=found.phone or main.phone)
 
 
 def _phone(row: Row) -> str | None:

@@ -14,6 +14,7 @@ from jinghu.grid.times import isoformat
 from jinghu.warnings.database import record
 from jinghu.warnings.levels import Role, Tier
 from jinghu.warnings.tables import phone_call, recipient, task
+from jinghu.warnings.tallies import TierCount, tally
 
 _MAX_NOTE = 1000
 
@@ -71,17 +72,6 @@ class SilentBelow:
     last_call: CallOutcome | None
 
 
-@dataclass(frozen=True, slots=True)
-class TierCount:
-    """How those of one level of responsibility stand, in numbers."""
-
-    tier: Tier
-    told: int
-    answered: int
-    unable: int
-    silent: int
-
-
 def silent_below(connection: Connection, event_id: str, recipient_id: int) -> list[SilentBelow]:
     """Who did not act, of those whose tasks have come up to somebody; the nearest first."""
     asked = {"event": event_id, "recipient": recipient_id}
@@ -100,41 +90,23 @@ def silent_below(connection: Connection, event_id: str, recipient_id: int) -> li
     ]
 
 
-def counts_below(connection: Connection, event_id: str, recipient_id: int) -> list[TierCount]:
-    """How many below somebody were told, answered, cannot, and are silent, by level."""
+def counts_below(connection: Connection, event_id: str, recipient_id: int) -> tuple[TierCount, ...]:
+    """How those below somebody stand, by level of responsibility."""
     mine = connection.execute(
         select(task.c.tier, task.c.unit_code).where(
             task.c.event_id == event_id, task.c.recipient_id == recipient_id
         )
     ).first()
     if mine is None or mine.tier == Tier.GRID:
-        return []
+        return ()
     unit = mine.unit_code[: Tier(mine.tier).digits]
-    answered = task.c.status.in_(("ACKNOWLEDGED", "HANDLED", "RELIEVED"))
-    silent = (task.c.status == "TOLD") & (
-        task.c.due_at.is_not(None) | task.c.raised_at.is_not(None)
+    below = (
+        task.c.event_id == event_id,
+        task.c.level > 0,
+        task.c.tier < mine.tier,
+        func.substr(task.c.unit_code, 1, len(unit)) == unit,
     )
-    query = (
-        select(
-            task.c.tier,
-            func.count().label("told"),
-            func.count().filter(answered).label("answered"),
-            func.count().filter(task.c.status == "CANNOT_HANDLE").label("unable"),
-            func.count().filter(silent).label("silent"),
-        )
-        .where(
-            task.c.event_id == event_id,
-            task.c.level > 0,
-            task.c.tier < mine.tier,
-            func.substr(task.c.unit_code, 1, len(unit)) == unit,
-        )
-        .group_by(task.c.tier)
-        .order_by(task.c.tier.desc())
-    )
-    return [
-        TierCount(Tier(r.tier), r.told, r.answered, r.unable, r.silent)
-        for r in connection.execute(query)
-    ]
+    return tally(connection, below)
 
 
 def record_call(

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from jinghu.grid.errors import DataError
 from jinghu.grid.times import isoformat, parse_time
 from jinghu.warnings.levels import Hazard, Level, Role, Tier
 from jinghu.warnings.queries import Filters, list_warnings
 from jinghu.warnings.tables import event, recipient, task
+from jinghu.warnings.tallies import URGENT_FIRST, TierCount, tally
 from jinghu.warnings.units import County, Units
 
 _MOST_WARNINGS = 500
 _MOST_PEOPLE = 60  # more than a page holds
 _UNIT = re.compile(r"\d{6}(\d{3}){0,2}")
-_SILENT = (task.c.status == "TOLD") & task.c.raised_at.is_not(None)
-_AWAITED = (task.c.status == "TOLD") & task.c.due_at.is_not(None)
 
 
 class Names(StrEnum):
@@ -67,17 +66,6 @@ class Responsible:
 
 
 @dataclass(frozen=True, slots=True)
-class TierAnswers:
-    """How those of one level of responsibility stand, in numbers."""
-
-    tier: Tier
-    told: int
-    answered: int
-    unable: int
-    silent: int
-
-
-@dataclass(frozen=True, slots=True)
 class Bulletin:
     """All that is printed of one unit.
 
@@ -95,7 +83,7 @@ class Bulletin:
     standing: tuple[Standing, ...]
     cells: dict[int, Level]
     own: frozenset[int]
-    answers: tuple[TierAnswers, ...]
+    answers: tuple[TierCount, ...]
     people: tuple[Responsible, ...]
     asked: int
 
@@ -130,7 +118,7 @@ def read_bulletin(connection: Connection, press: Press, unit: str) -> Bulletin:
         name_en = f"{smaller} ({unit}), {name_en}"
     standing, cells = _standing(connection, press, county, own)
     of_unit = _of_unit(press.status, unit)
-    answers = _answers(connection, of_unit)
+    answers = tally(connection, of_unit)
     return Bulletin(
         unit,
         index,
@@ -215,46 +203,15 @@ def _of_unit(status: str, unit: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _answers(
-    connection: Connection, of_unit: Sequence[ColumnElement[bool]]
-) -> tuple[TierAnswers, ...]:
-    answered = task.c.status.in_(("ACKNOWLEDGED", "HANDLED", "RELIEVED"))
-    query = (
-        select(
-            task.c.tier,
-            func.count().label("told"),
-            func.count().filter(answered).label("answered"),
-            func.count().filter(task.c.status == "CANNOT_HANDLE").label("unable"),
-            func.count().filter(_SILENT | _AWAITED).label("silent"),
-        )
-        .join(recipient, recipient.c.recipient_id == task.c.recipient_id)
-        .join(event, event.c.event_id == task.c.event_id)
-        .where(*of_unit)
-        .group_by(task.c.tier)
-        .order_by(task.c.tier.desc())
-    )
-    return tuple(
-        TierAnswers(Tier(r.tier), int(r.told), int(r.answered), int(r.unable), int(r.silent))
-        for r in connection.execute(query)
-    )
-
-
 def _people(
     connection: Connection, of_unit: Sequence[ColumnElement[bool]], names: Names
 ) -> tuple[Responsible, ...]:
-    rank = case(
-        (task.c.status == "CANNOT_HANDLE", 0),
-        (_SILENT, 1),
-        (_AWAITED, 2),
-        (task.c.status != "TOLD", 3),
-        else_=4,
-    )
     query = (
         select(task, recipient.c.name, recipient.c.role, recipient.c.unit_name)
         .join(recipient, recipient.c.recipient_id == task.c.recipient_id)
         .join(event, event.c.event_id == task.c.event_id)
         .where(*of_unit)
-        .order_by(rank, task.c.level.desc(), task.c.tier.desc(), task.c.task_id)
+        .order_by(URGENT_FIRST, task.c.level.desc(), task.c.tier.desc(), task.c.task_id)
         .limit(_MOST_PEOPLE)
     )
     return tuple(

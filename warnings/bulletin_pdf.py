@@ -211,12 +211,12 @@ class _Page:
         for tier in self.of.answers:
             zh = (
                 f"{tier.tier.zh}：通知 {tier.told}，已答复 {tier.answered}，"
-                f"无法处置 {tier.unable}，待答复或未答复 {tier.silent}"
+                f"无法处置 {tier.unable}，待答复 {tier.awaited}，未答复 {tier.silent}"
             )
             end = self.text(_LEFT, y, zh, 9)
             en = (
                 f"{tier.tier.en}: told {tier.told}, answered {tier.answered},"
-                f" unable {tier.unable}, awaited or silent {tier.silent}"
+                f" unable {tier.unable}, awaited {tier.awaited}, silent {tier.silent}"
             )
             self.text(end + 10, y, en, 7.5, _GREY, _RIGHT - end - 10)
             y -= 13

@@ -30,7 +30,9 @@ def lines_of(words: str, size: float, width: float, most: int) -> list[str]:
     if len(lines) > most:
         rest = "".join(lines[most - 1 :]) if font == CHINESE else " ".join(lines[most - 1 :])
         lines = [*lines[: most - 1], fitted(rest, font, size, width)]
-    return [line for line in lines if line.strip()]
+    if font == ENGLISH:  # a word may be longer than a line
+        lines = [fitted(line.rstrip(), font, size, width) for line in lines]
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def _words(text: str) -> list[str]:

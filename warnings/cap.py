@@ -7,7 +7,7 @@ from lxml import etree
 from jinghu.grid.times import BEIJING
 from jinghu.warnings import cap_rules
 from jinghu.warnings.cap_rules import NAMESPACE, Problem
-from jinghu.warnings.evidence import Basis, Evidence, WaterEvidence
+from jinghu.warnings.evidence import Basis, Evidence, WaterEvidence, WeatherEvidence
 from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.message import (
@@ -141,6 +141,8 @@ def _water_parameters(message: Message) -> list[tuple[str, str]]:
 def _certainty(message: Message) -> str:
     if message.evidence.basis is not Basis.REACHED:
         return "Possible"
+    if isinstance(message.evidence, WeatherEvidence):
+        return "Observed"
     if not isinstance(message.evidence, Evidence):
         return "Likely"  # also the level now is computed, not read off a staff
     if 0 < message.evidence.probability <= 0.5:  # CAP calls likely what is more likely than not

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jinghu.grid.errors import DataError, DeliveryError
+from jinghu.warnings.duty_ids import holder_of
 
 _PHONE = re.compile(r"\+?\d{5,15}")
 _EMAIL = re.compile(r"[^\s@<>,;\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,250}")
@@ -44,8 +45,9 @@ class ContactFile:
     entries: Mapping[tuple[str, ContactKind], str] = field(repr=False)
 
     def find(self, person: str, kind: ContactKind) -> str | None:
-        """Return that of a person, None where there is none."""
-        return self.entries.get((person, kind))
+        """Return that of a person, None where there is none; the file has people, not duties."""
+        found = self.entries.get((person, kind))
+        return found if found is not None else self.entries.get((holder_of(person), kind))
 
 
 def read_contacts(path: Path) -> ContactFile:

@@ -27,6 +27,7 @@ from jinghu.warnings.ladder import (
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.purposes import Purpose, require_fit
 from jinghu.warnings.routes import first_of_routes
+from jinghu.warnings.shifts import off_duty
 from jinghu.warnings.silence import Silence, together
 from jinghu.warnings.tables import alert, channel, escalation, event, recipient, task, told
 from jinghu.warnings.waiting import AnswerWithin
@@ -158,6 +159,7 @@ def _ladder(
         select(recipient.c.recipient_id, recipient.c.role, recipient.c.unit_code)
         .where(
             recipient.c.removed_at.is_(None),
+            recipient.c.recipient_id.not_in(off_duty(connection, now)),
             or_(
                 recipient.c.role.in_(high),
                 recipient.c.role.in_(low)

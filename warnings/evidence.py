@@ -1,4 +1,4 @@
-"""Why a level stands: what was found in the rain, or in the water of one place."""
+"""Why a level stands: what was found in the rain, the water of one place, the wind, the heat."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,14 @@ class Stage(StrEnum):
     def en(self) -> str:
         """English name."""
         return {"prepare": "prepare to leave", "transfer": "leave at once"}[self.value]
+
+
+class Measured(StrEnum):
+    """What stations measure of wind and heat."""
+
+    MEAN_WIND = "mean_wind"
+    GUST = "gust"
+    TEMPERATURE = "temperature"
 
 
 class Basis(StrEnum):
@@ -112,6 +120,26 @@ class TorrentEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class WeatherEvidence:
+    """Why a level of wind or heat stands.
+
+    Parameters
+    ----------
+    basis
+        What it rests on.
+    measured, value
+        What speaks loudest for the level, in m/s or degC; None and 0 where nothing does.
+    days
+        On how many days running it was so.
+    """
+
+    basis: Basis
+    measured: Measured | None = None
+    value: float = 0.0
+    days: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DecidedEvidence:
     """A forecaster's reason for a level that the rules do not give."""
 
@@ -119,7 +147,7 @@ class DecidedEvidence:
     reason: str
 
 
-AnyEvidence = Evidence | WaterEvidence | TorrentEvidence | DecidedEvidence
+AnyEvidence = Evidence | WaterEvidence | TorrentEvidence | WeatherEvidence | DecidedEvidence
 
 
 class Finding(Protocol):

@@ -13,10 +13,12 @@ from jinghu.warnings.evidence import (
     Evidence,
     TorrentEvidence,
     WaterEvidence,
+    WeatherEvidence,
 )
 
 _KINDS: dict[str, type[AnyEvidence]] = {
-    kind.__name__: kind for kind in (Evidence, WaterEvidence, TorrentEvidence, DecidedEvidence)
+    kind.__name__: kind
+    for kind in (Evidence, WaterEvidence, TorrentEvidence, WeatherEvidence, DecidedEvidence)
 }
 
 

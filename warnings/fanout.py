@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, select, text
 
 from jinghu.grid.times import isoformat
-from jinghu.warnings.changed import concerned
+from jinghu.warnings.changed import CONCERNED, concerned
 from jinghu.warnings.levels import Level, Role, Tier
 from jinghu.warnings.postgres import count_anew
 from jinghu.warnings.purposes import channel_purposes, require_fit
@@ -125,6 +125,14 @@ _TOLD = """
         level = excluded.level, alert_id = excluded.alert_id
 """
 
+# Of a new event all rows are new: written channel by channel they would tear the index apart that
+# holds them by person.
+_TOLD_NEW = """
+    INSERT INTO told (event_id, recipient_id, channel, level, alert_id)
+    SELECT :event_id, n.recipient_id, k.channel, n.level, :alert_id
+    FROM concerned n CROSS JOIN (SELECT '' AS channel{others}) k
+"""
+
 _END = f"UPDATE outbox SET status = 'DROPPED', leased_until = NULL WHERE {_UNDELIVERED}"
 _END_TASKS = """
     UPDATE task SET level = 0, due_at = NULL, escalated = 0,
@@ -168,11 +176,12 @@ def fan_out(
     purposes, firsts = channel_purposes(connection, channels), first_of_routes(connection, status)
     for channel in channels:
         require_fit(channel, purposes.get(channel), status)
-    people = concerned(connection, event_id, alert_id)
+    people = concerned(connection, event_id, alert_id, now)
     parts = {
         "version": "0" if people.new_alert else _VERSION,
         "heard": "true" if people.new_event else _HEARD,
     }
+    at_once: list[str] = []
     for channel in channels:
         if changed := people.to_tell(channel, firsts):
             values = names | {"channel": channel}
@@ -180,7 +189,10 @@ def fan_out(
             if not people.new_event:
                 run(_SUPERSEDE)
             run(_OUTBOX, purpose=purposes[channel].value)
-            run(_TOLD)
+            if changed == CONCERNED:
+                at_once.append(channel)
+            else:
+                run(_TOLD)
     changed = people.to_tell("", None)
     if changed is None:
         return 0
@@ -188,7 +200,15 @@ def fan_out(
     if run(_TASKS).rowcount >= _MANY:
         count_anew(connection, "task")
     _ask(connection, event_id, now, answer_within)
-    return int(run(_TOLD).rowcount)
+    return _tell_all(connection, at_once, names) if changed == CONCERNED else run(_TOLD).rowcount
+
+
+def _tell_all(connection: Connection, channels: Sequence[str], names: dict[str, object]) -> int:
+    """Write down of a new event who is told of it, and through which; returns how many people."""
+    more = {f"channel{k}": channel for k, channel in enumerate(sorted(channels))}
+    others = "".join(f" UNION ALL SELECT :{name}" for name in more)
+    run = _Statements(connection, {"others": others}, names)
+    return run(_TOLD_NEW, **more).rowcount // (1 + len(more))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,17 +50,46 @@ _TORRENT_EN = {
     Level.ORANGE: "Prepare to leave: pack, take the old and the weak away first, open the shelter.",
     Level.RED: "Leave at once for high ground on either side or the shelter, and do not go back.",
 }
+_GALE_ZH = {
+    Level.BLUE: "加固户外设施和临时搭建物，高空和水上作业注意防风，人员避开广告牌和大树。",
+    Level.YELLOW: "停止高空、水上户外作业和露天集体活动，切断户外危险电源，人员避开广告牌和大树。",
+    Level.ORANGE: "居民留在室内，转移危旧房和工棚内人员，船舶回港，停止一切高空和水上作业。",
+    Level.RED: "立即转移危旧房和临时建筑内人员，停止一切户外活动，关紧门窗，全力抢险。",
+}
+_GALE_EN = {
+    Level.BLUE: "Fasten what may blow away; mind the wind on heights and water; keep off trees.",
+    Level.YELLOW: "Stop work on heights and water and outdoor gatherings; cut unsafe power.",
+    Level.ORANGE: "Stay indoors; move people out of unsafe houses and sheds; boats to port.",
+    Level.RED: "Move people out of unsafe and makeshift houses now; stop all outdoor activity.",
+}
+_HEAT_ZH = {
+    Level.BLUE: "注意防暑，午后少在户外活动。",
+    Level.YELLOW: "午后减少户外作业，走访独居老人和病弱人员，备好饮水和防暑药品。",
+    Level.ORANGE: "避免午后户外作业，缩短连续作业时间，每天看望独居老人和病弱人员，防范火灾。",
+    Level.RED: "停止户外露天作业，开放纳凉点，逐户看望独居老人和病弱人员，严防火灾。",
+}
+_HEAT_EN = {
+    Level.BLUE: "Mind the heat; stay out of the afternoon sun.",
+    Level.YELLOW: "Less outdoor work in the afternoon; call on the old and the sick; have water.",
+    Level.ORANGE: "No outdoor work in the afternoon; see the old and the sick daily; mind fires.",
+    Level.RED: "Stop work in the open; open cool rooms; see every old and sick person; mind fires.",
+}
 _TEXTS = {
     Hazard.RAINSTORM: (_RAIN_ZH, _RAIN_EN),
     Hazard.RIVER_FLOOD: (_RIVER_ZH, _RIVER_EN),
     Hazard.RESERVOIR: (_RESERVOIR_ZH, _RESERVOIR_EN),
     Hazard.MOUNTAIN_TORRENT: (_TORRENT_ZH, _TORRENT_EN),
+    Hazard.GALE: (_GALE_ZH, _GALE_EN),
+    Hazard.HIGH_TEMPERATURE: (_HEAT_ZH, _HEAT_EN),
 }
+_WEATHER_OVER = (
+    "预警已解除，请继续关注天气变化。",
+    "The warning has ended; keep following the weather.",
+)
 _OVER = {
-    Hazard.RAINSTORM: (
-        "预警已解除，请继续关注天气变化。",
-        "The warning has ended; keep following the weather.",
-    ),
+    Hazard.RAINSTORM: _WEATHER_OVER,
+    Hazard.GALE: _WEATHER_OVER,
+    Hazard.HIGH_TEMPERATURE: _WEATHER_OVER,
     Hazard.MOUNTAIN_TORRENT: (
         "预警已解除，返回前请先查看房屋和道路，警惕滑坡和二次山洪。",
         "The warning has ended; look at house and road before you return, and mind slides.",

@@ -32,6 +32,7 @@ class Right(StrEnum):
 
     READ = "read"
     PEOPLE = "people"
+    ROSTER = "roster"
     PHONE = "phone"
     TASKS = "tasks"
     ANSWER = "answer"
@@ -75,10 +76,12 @@ class Scope(StrEnum):
 _RIGHTS = {
     Scope.VIEWER: frozenset({Right.READ}),
     Scope.WATER: frozenset({Right.READ, Right.TASKS, Right.ANSWER, Right.WHAT_IF}),
-    Scope.DUTY: frozenset({Right.READ, Right.PEOPLE, Right.PHONE, Right.TASKS, Right.ANSWER}),
+    Scope.DUTY: frozenset(
+        {Right.READ, Right.PEOPLE, Right.PHONE, Right.TASKS, Right.ANSWER, Right.ROSTER}
+    ),
     Scope.FORECASTER: frozenset({Right.READ, Right.TASKS, Right.WHAT_IF, Right.ISSUE}),
     Scope.APPROVER: frozenset({Right.READ, Right.TASKS, Right.WHAT_IF, Right.ISSUE, Right.APPROVE}),
-    Scope.ADMIN: frozenset({Right.READ, Right.PEOPLE, Right.KEYS}),
+    Scope.ADMIN: frozenset({Right.READ, Right.PEOPLE, Right.ROSTER, Right.KEYS}),
     Scope.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
 }
 

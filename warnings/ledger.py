@@ -25,6 +25,12 @@ from jinghu.warnings.water import WaterFinding
 
 _SECOND = "+p"  # sorts behind the cycle's own name, and before the next cycle's
 
+_KINDS = (
+    (Hazard.RIVER_FLOOD, Hazard.RESERVOIR),
+    (Hazard.MOUNTAIN_TORRENT,),
+    (Hazard.GALE, Hazard.HIGH_TEMPERATURE),
+)  # what a cycle may not be able to tell of, together
+
 
 def second_pass(name: str) -> str:
     """Name under which a cycle is processed again, once its probabilities are known."""
@@ -40,6 +46,7 @@ def process(
     now: datetime,
     water: Sequence[WaterFinding] | None = (),
     torrents: Sequence[Matter] | None = (),
+    weather: Sequence[Matter] | None = (),
 ) -> Summary:
     """Bring the events in line with one cycle's levels, in one transaction.
 
@@ -61,9 +68,9 @@ def process(
         Who warns.
     now
         The clock: from here on run the waiting times of messages and people.
-    water, torrents
-        What was found at gauges and reservoirs, and of mountain torrents. None where the cycle
-        could not tell: then what stands of them is held.
+    water, torrents, weather
+        What was found at gauges and reservoirs, of mountain torrents, of wind and heat. None where
+        the cycle could not tell: then what stands of them is held.
     """
     mine = cycle.c.status == office.status
     with engine.begin() as connection:
@@ -75,13 +82,13 @@ def process(
         register(connection, office)
         newest = connection.execute(select(func.max(cycle.c.cycle)).where(mine)).scalar()
         matters = rain_matters(levels, office.units) + water_matters(water or (), office.units)
-        matters += torrents or ()
+        matters += [*(torrents or ()), *(weather or ())]
         summary = Summary(candidates=sum(_concerned(matter) for matter in matters))
         if newest is not None and newest > name:
             summary.late_after = newest
         else:
             summary.expired = close_expired(connection, time, now)
-            matters += _held(connection, office, water is None, torrents is None)
+            matters += _held(connection, office, (water is None, torrents is None, weather is None))
             holds = standing_holds(connection, office.status, time)
             if not name.endswith(_SECOND):  # which judges the rain alone
                 idle = [(n, one) for n, one in holds if not any(on(m, one) for m in matters)]
@@ -111,11 +118,10 @@ def _concerned(matter: Matter) -> int:
 
 
 def _held(
-    connection: Connection, office: Office, no_water: bool, no_torrents: bool
+    connection: Connection, office: Office, nothing_of: tuple[bool, bool, bool]
 ) -> list[Matter]:
-    """Open events of hazards of which this cycle could not tell anything."""
-    unknown = [Hazard.RIVER_FLOOD, Hazard.RESERVOIR] if no_water else []
-    unknown += [Hazard.MOUNTAIN_TORRENT] if no_torrents else []
+    """Open events of hazards of which this cycle could not tell anything: see `_KINDS`."""
+    unknown = [one for kind, no in zip(_KINDS, nothing_of, strict=True) if no for one in kind]
     if not unknown:
         return []
     counties = {county.code: county for county in office.units.counties}

@@ -35,6 +35,8 @@ class Hazard(StrEnum):
     RIVER_FLOOD = "river_flood"
     RESERVOIR = "reservoir"
     MOUNTAIN_TORRENT = "mountain_torrent"
+    GALE = "gale"
+    HIGH_TEMPERATURE = "high_temperature"
 
     @property
     def zh(self) -> str:
@@ -44,6 +46,8 @@ class Hazard(StrEnum):
             "river_flood": "洪水",
             "reservoir": "水库高水位",
             "mountain_torrent": "山洪灾害",
+            "gale": "大风",
+            "high_temperature": "高温",
         }[self.value]
 
     @property
@@ -54,6 +58,8 @@ class Hazard(StrEnum):
             "river_flood": "river flood",
             "reservoir": "high reservoir",
             "mountain_torrent": "mountain torrent",
+            "gale": "gale",
+            "high_temperature": "high temperature",
         }[self.value]
 
     @property
@@ -62,20 +68,24 @@ class Hazard(StrEnum):
         return self in (Hazard.RIVER_FLOOD, Hazard.RESERVOIR)
 
     @property
+    def of_weather(self) -> bool:
+        """Whether the meteorological bureau warns of it; the others are of the water bureau."""
+        return self in (Hazard.RAINSTORM, Hazard.GALE, Hazard.HIGH_TEMPERATURE)
+
+    @property
     def event_code(self) -> str | None:
         """Code of the national early-warning platform (11B03 = rainstorm), where one is known."""
-        return "11B03" if self is Hazard.RAINSTORM else None
+        return {"rainstorm": "11B03", "gale": "11B06", "high_temperature": "11B09"}.get(self.value)
 
     @property
     def issuer_zh(self) -> str:
         """Who warns of it in a city, in Chinese."""
-        return "气象局" if self is Hazard.RAINSTORM else "水利局"
+        return "气象局" if self.of_weather else "水利局"
 
     @property
     def issuer_en(self) -> str:
         """Who warns of it in a city, in English."""
-        rain = self is Hazard.RAINSTORM
-        return "Meteorological Bureau" if rain else "Water Resources Bureau"
+        return "Meteorological Bureau" if self.of_weather else "Water Resources Bureau"
 
 
 class Tier(IntEnum):

@@ -14,6 +14,7 @@ from jinghu.warnings.evidence import (
     Finding,
     TorrentEvidence,
     WaterEvidence,
+    WeatherEvidence,
 )
 from jinghu.warnings.levels import Hazard, Level
 from jinghu.warnings.lifecycle import Found
@@ -105,6 +106,8 @@ class NothingFound:
         del cells, level
         if self.hazard is Hazard.MOUNTAIN_TORRENT:
             return 0.0, TorrentEvidence(Basis.UNKNOWN)
+        if self.hazard in (Hazard.GALE, Hazard.HIGH_TEMPERATURE):
+            return 0.0, WeatherEvidence(Basis.UNKNOWN)
         nan = float("nan")
         return 0.0, WaterEvidence(Basis.UNKNOWN, None, None, 0.0, nan, nan, nan, None, "")
 

@@ -8,6 +8,7 @@ from jinghu.warnings.evidence import (
     DecidedEvidence,
     TorrentEvidence,
     WaterEvidence,
+    WeatherEvidence,
 )
 from jinghu.warnings.instructions import instruction_en, instruction_zh
 from jinghu.warnings.levels import Action, Hazard, Level
@@ -15,6 +16,7 @@ from jinghu.warnings.silence import Silence
 from jinghu.warnings.subjects import Subject
 from jinghu.warnings.torrent_words import torrent_en, torrent_zh
 from jinghu.warnings.units import County
+from jinghu.warnings.weather_words import weather_en, weather_zh
 from jinghu.warnings.words import local_en, local_zh, rain_en, rain_zh, water_en, water_zh
 
 
@@ -112,6 +114,9 @@ def description_zh(message: Message) -> str:
     elif isinstance(found, DecidedEvidence):
         what = f"经预报员研判，{level.zh}预警有效：{found.reason}"
         where = f"{message.city_zh}{message.place_zh}"
+    elif isinstance(found, WeatherEvidence):
+        what = weather_zh(found, level, message.hazard)
+        where = f"{message.city_zh}{message.county.name_zh}部分区域"
     elif isinstance(found, TorrentEvidence):
         what = "：" + torrent_zh(found, level, message.onset, message.sent)
         where = f"{message.city_zh}{message.county.name_zh}部分山区"
@@ -133,6 +138,9 @@ def description_en(message: Message) -> str:
         what = f"{message.place_en}: it {water_en(found, level, message.onset, message.sent)}"
     elif isinstance(found, DecidedEvidence):
         what = f"{message.place_en}: {level.en} stands by a forecaster's decision: {found.reason}"
+    elif isinstance(found, WeatherEvidence):
+        where = f"parts of {message.county.name_en}"
+        what = weather_en(found, level, message.hazard, where)
     elif isinstance(found, TorrentEvidence):
         words = torrent_en(found, level, message.onset, message.sent)
         what = f"Hills of {message.county.name_en}: {words}"

@@ -34,6 +34,7 @@ class Person:
     lat: float
     cell_id: int
     phone: str | None
+    holder: str
 
 
 def list_people(
@@ -208,4 +209,5 @@ def _person(row: Row[Any], keys: PhoneKeys | None) -> Person:
         row.lat,
         int(row.cell_id),
         shown_phone(row, keys),
+        row.holder or row.person,
     )

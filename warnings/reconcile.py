@@ -190,6 +190,7 @@ def _values(person: Recipient, cell: int) -> dict[str, object]:
         "lat": person.lat,
         "cell_id": cell,
         "removed_at": None,
+        "holder": person.holder or None,
     }
 
 

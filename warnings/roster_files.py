@@ -39,6 +39,10 @@ _CHINESE = {
     "手机号码": PHONE,
     "电话": PHONE,
     "联系电话": PHONE,
+    "开始": "starts",
+    "值班开始": "starts",
+    "结束": "ends",
+    "值班结束": "ends",
 }
 _MAX_BYTES = 256 * 2**20
 _MAX_UNPACKED = 1024 * 2**20
@@ -70,8 +74,8 @@ class Row:
     values: Mapping[str, str]
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Read a table; its kind is told by the file's name.
+def read_rows(path: Path, columns: Sequence[str] = COLUMNS) -> list[Row]:
+    """Read a table that has some columns; its kind is told by the file's name.
 
     Raises
     ------
@@ -86,19 +90,20 @@ def read_rows(path: Path) -> list[Row]:
         raise DataError(path, f"larger than {_MAX_BYTES // 2**20} MiB")
     kind = path.suffix.lower()
     if kind in (".xlsx", ".xlsm"):
-        return list(_xlsx(path, data))
-    if kind in (".geojson", ".json"):
+        return list(_xlsx(path, data, columns))
+    if kind in (".geojson", ".json") and columns == COLUMNS:
         return list(_geojson(path, data))
     if kind in (".csv", ".txt", ""):
-        return list(_csv(path, data))
-    raise DataError(path, f"a table of people is .csv, .xlsx or .geojson, not {kind}")
+        return list(_csv(path, data, columns))
+    known = ".csv, .xlsx or .geojson" if columns == COLUMNS else ".csv or .xlsx"
+    raise DataError(path, f"a table of people is {known}, not {kind}")
 
 
-def _names(heads: Iterable[object], path: Path) -> list[str]:
+def _names(heads: Iterable[object], path: Path, columns: Sequence[str]) -> list[str]:
     """Our names of the columns; those we do not know keep theirs."""
     given = [str(head or "").strip() for head in heads]
     names = [_CHINESE.get(head, head.lower()) for head in given]
-    if missing := [name for name in COLUMNS if name not in names]:
+    if missing := [name for name in columns if name not in names]:
         raise DataError(path, f"columns {missing} are missing")
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise DataError(path, f"columns {twice} stand twice")
@@ -110,7 +115,7 @@ def _row(place: str, names: Sequence[str], texts: Sequence[str]) -> Row:
     return Row(place, {n: t.strip() for n, t in zip(names, padded, strict=False) if n})
 
 
-def _csv(path: Path, data: bytes) -> Iterator[Row]:
+def _csv(path: Path, data: bytes, columns: Sequence[str]) -> Iterator[Row]:
     """UTF-8, or GB 18030 as Chinese spreadsheets write it."""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -122,7 +127,7 @@ def _csv(path: Path, data: bytes) -> Iterator[Row]:
         raise DataError(path, "neither UTF-8 nor GB 18030 text")
     rows = csv.reader(io.StringIO(text, newline=""))
     try:
-        names = _names(next(rows, []), path)
+        names = _names(next(rows, []), path, columns)
         for texts in rows:
             if any(texts):
                 yield _row(f"line {rows.line_num}", names, texts)
@@ -130,7 +135,7 @@ def _csv(path: Path, data: bytes) -> Iterator[Row]:
         raise DataError(path, f"line {rows.line_num}: {error}") from None
 
 
-def _xlsx(path: Path, data: bytes) -> Iterator[Row]:
+def _xlsx(path: Path, data: bytes, columns: Sequence[str]) -> Iterator[Row]:
     """First sheet; values only, no formula is evaluated."""
     try:
         _check_container(path, data)
@@ -138,7 +143,7 @@ def _xlsx(path: Path, data: bytes) -> Iterator[Row]:
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what the file says of its size need not be true
         rows = sheet.iter_rows(values_only=True)
-        names = _names(next(rows, ()), path)
+        names = _names(next(rows, ()), path, columns)
         for number, cells in enumerate(rows, 2):
             if number > _MAX_ROWS:
                 raise DataError(path, f"more than {_MAX_ROWS} rows")

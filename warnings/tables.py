@@ -17,15 +17,13 @@ from sqlalchemy import (
     text,
 )
 
+_COLUMNS = "%(table_name)s_%(column_0_N_name)s"
 metadata = MetaData(
     naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
+        "ix": f"ix_{_COLUMNS}", "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "uq": f"uq_{_COLUMNS}", "fk": f"fk_{_COLUMNS}", "pk": "pk_%(table_name)s",
     }
-)
+)  # fmt: skip
 
 # An event, its messages and its people belong to one status (Actual, Exercise, Test): a drill that
 # is still open when the real storm comes must not swallow its warnings.
@@ -47,6 +45,17 @@ recipient = Table(
     Column("phone_key", String(16)),
     Column("phone_index", LargeBinary(32), index=True),
     Column("phone_cipher", LargeBinary),
+    Column("holder", String(64)),  # id of who holds this duty beside another one of theirs
+)
+
+shift = Table(
+    "shift",
+    metadata,
+    Column("shift_id", Integer, primary_key=True),
+    Column("recipient_id", Integer, ForeignKey("recipient.recipient_id"), nullable=False),
+    Column("starts_at", String(20), nullable=False),
+    Column("ends_at", String(20), nullable=False, index=True),
+    UniqueConstraint("recipient_id", "starts_at"),
 )
 
 # The subject is the gauge or reservoir that an event is about, empty where it is a county's rain.
@@ -190,6 +199,7 @@ told = Table(
     Column("channel", String(32), primary_key=True),
     Column("level", Integer, nullable=False),
     Column("alert_id", Integer, ForeignKey("alert.alert_id"), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # What a channel is for (production, drill) never changes: messages that wait for it rest on it.
@@ -301,16 +311,10 @@ task = Table(
     Column("raised_at", String(20)),
     UniqueConstraint("event_id", "recipient_id"),
     Index("ix_task_unit", "event_id", "tier", "unit_code"),
-    Index(
-        "ix_task_waited_for",
-        "event_id",
-        "tier",
-        "unit_code",
-        unique=True,
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-)
+    Index("ix_task_waited_for", "event_id", "tier", "unit_code", unique=True,
+          sqlite_where=text("due_at IS NOT NULL"),
+          postgresql_where=text("due_at IS NOT NULL")),
+)  # fmt: skip
 
 # Every passing on of a task to the level above. The deadline that passed tells one silence from the
 # next; "cannot handle" may be said, taken back and said again within a second.
@@ -323,15 +327,10 @@ escalation = Table(
     Column("reason", String(14), nullable=False),
     Column("deadline", String(20), nullable=False),
     Column("at", String(20), nullable=False),
-    Index(
-        "ix_escalation_silence",
-        "from_task_id",
-        "deadline",
-        unique=True,
-        sqlite_where=text("reason = 'SILENT'"),
-        postgresql_where=text("reason = 'SILENT'"),
-    ),
-)
+    Index("ix_escalation_silence", "from_task_id", "deadline", unique=True,
+          sqlite_where=text("reason = 'SILENT'"),
+          postgresql_where=text("reason = 'SILENT'")),
+)  # fmt: skip
 
 # What came back from the place: every report is kept, the task shows the last one.
 feedback = Table(

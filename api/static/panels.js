@@ -43,8 +43,8 @@ function warningCard(feature, counties, chosen, choose) {
     el("b", {}, `${county.name_zh}${p.place_zh ? ` ${p.place_zh}` : ""}`), " ",
     el("small", {}, `${p.place_en ? `${p.place_en}, ` : ""}${county.name_en} ${p.level}`),
     el("div", {}, both(`${p.action_zh}　${beijingText(Date.parse(p.sent))} 至 ${beijingText(Date.parse(p.expires))}`, "valid, UTC+8")),
-    // Of a river, what comes when and how high is not to be seen on the map; of torrents neither.
-    p.place || p.hazard === "mountain_torrent" ? el("div", {}, words.description_zh ?? "", el("div", { class: "en" }, words.description_en ?? "")) : "",
+    // Of a river, what comes when and how high is not to be seen on the map; of torrents, gales and heat neither.
+    p.place || p.hazard !== "rainstorm" ? el("div", {}, words.description_zh ?? "", el("div", { class: "en" }, words.description_en ?? "")) : "",
     el("div", {}, words.instruction_zh ?? "", el("div", { class: "en" }, words.instruction_en ?? "")),
     el("div", { class: "counts" },
       el("span", {}, both(`${cells} 个网格`, "cells")),

@@ -35,13 +35,17 @@ from jinghu.warnings.matters import Matter
 from jinghu.warnings.office import Office, Summary
 from jinghu.warnings.purposes import Purpose, fits
 from jinghu.warnings.rules import RuleSet, evaluate, load_rules
+from jinghu.warnings.shifts import Gap, gaps
 from jinghu.warnings.torrent_rules import TorrentRules, load_torrent_rules
 from jinghu.warnings.torrents import evaluate_torrents
 from jinghu.warnings.units import Units, load_units
 from jinghu.warnings.water import WaterFinding, evaluate_water
 from jinghu.warnings.water_rules import WaterRules, load_water_rules
+from jinghu.warnings.weather import evaluate_weather
+from jinghu.warnings.weather_rules import load_weather_rules
 
 _SEEN = (State.DRY, State.WET)
+_NAMED = 3  # of a kind, one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,14 @@ class WarningLevels:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a cycle found of rivers, reservoirs and mountain torrents; None where it cannot tell."""
+    """What a cycle found beside the rain; None where it cannot tell.
+
+    Of rivers and reservoirs, of mountain torrents, of wind and heat.
+    """
 
     water: list[WaterFinding] | None = None
     torrents: list[Matter] | None = None
+    weather: list[Matter] | None = None
 
 
 UNTOLD = Judged()
@@ -158,10 +166,26 @@ def torrents_found(
     return evaluate_torrents(rules, flows, levels.amounts, known, units, spec)
 
 
+def weather_found(
+    settings: Settings, fields: xr.Dataset | None, units: Units
+) -> list[Matter] | None:
+    """Judge wind and heat; None where the cycle has no analysis of them and cannot tell."""
+    path = settings.warnings.weather_rules
+    if path is None or (fields is None and not settings.inputs.weather):
+        return []
+    if fields is None:
+        return None
+    return evaluate_weather(load_weather_rules(path), fields, units)
+
+
 def judge(
-    levels: WarningLevels, flows: xr.Dataset | None, settings: Settings, log: StageLog
+    levels: WarningLevels,
+    flows: xr.Dataset | None,
+    settings: Settings,
+    log: StageLog,
+    weather: xr.Dataset | None = None,
 ) -> Judged:
-    """Judge rivers, reservoirs and mountain torrents by the rules of a cycle.
+    """Judge rivers, reservoirs, mountain torrents, wind and heat by the rules of a cycle.
 
     Parameters
     ----------
@@ -171,9 +195,12 @@ def judge(
         Hydrographs, as `hydro.zarr` holds them; None where there are none.
     settings, log
         Of the installation; where it is named what cannot be judged.
+    weather
+        Analysis of wind and temperature, None where there is none.
     """
-    of = (levels, flows, units_of(settings), settings.grid.product(), log)
-    return Judged(water_findings(*of), torrents_found(*of))
+    units = units_of(settings)
+    of = (levels, flows, units, settings.grid.product(), log)
+    return Judged(water_findings(*of), torrents_found(*of), weather_found(settings, weather, units))
 
 
 def warn(
@@ -225,13 +252,22 @@ def warn(
             time = parse_cycle_name(cycle)
             done = second_pass(cycle) if second else cycle
             summary = process(
-                engine, levels.evaluated, done, time, office, now, judged.water, judged.torrents
+                engine,
+                levels.evaluated,
+                done,
+                time,
+                office,
+                now,
+                judged.water,
+                judged.torrents,
+                judged.weather,
             )
             followed = escalate(engine, office.answer_within, now)
             delivered = deliver_now(engine, channels, settings, now)
             waiting = outbox_counts(engine)
             with reading(engine) as connection:
                 answers = follow_up_counts(connection, status, now)
+                name_gaps(gaps(connection, now), log)
             anchor_cycle(engine, settings, now, log)
         finally:
             engine.dispose()
@@ -287,6 +323,14 @@ def name_degradations(
         log.degrade(f"{delivered.dead} messages could not be delivered and are given up")
     if delivered.late:
         log.degrade("delivery ran out of time: the rest is handed over after the next cycle")
+
+
+def name_gaps(found: Sequence[Gap], log: StageLog) -> None:
+    """Name duties of which nobody is on shift: all who hold them are told."""
+    if found:
+        rest = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        some = ", ".join(map(str, found[:_NAMED]))
+        log.degrade(f"nobody is on shift, all who hold the duty are told: {some}{rest}")
 
 
 def deliver_now(

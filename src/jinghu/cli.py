@@ -86,6 +86,7 @@ def cycle(
     profiles: Annotated[list[Path] | None, typer.Option(help="Wind profiles or folders.")] = None,
     rivers: Annotated[list[Path] | None, typer.Option(help="River reports or folders.")] = None,
     model: Annotated[list[Path] | None, typer.Option(help="Model rain or folders.")] = None,
+    weather: Annotated[list[Path] | None, typer.Option(help="Weather reports or folders.")] = None,
     store: Annotated[Path | None, typer.Option(help="Store folder.")] = None,
     engine: Annotated[
         str | None, typer.Option(help="Who extrapolates: jinghu, or pysteps to compare.")
@@ -107,6 +108,7 @@ def cycle(
         profiles or settings.inputs.profiles,
         rivers or settings.inputs.rivers,
         model or settings.inputs.model,
+        weather or settings.inputs.weather,
     )
     console = _console()
     report = cycle_report(run_cycle(settings, inputs, console), settings)

@@ -72,6 +72,44 @@ def audience_list(
         typer.echo(f"{p.person}\t{p.name}\t{p.role.zh}\t{p.unit_name}\t{p.phone or '-'}")
 
 
+@audience_app.command("forget")
+def audience_forget(
+    config: ConfigOption,
+    days: Annotated[
+        int | None, typer.Option(help="How long to remember; warnings.personal_data_days else.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove names, words, positions and photographs of what ended long ago; it is in the audit."""
+    from jinghu.configs.settings import load
+    from jinghu.people import forget_people
+
+    done = asdict(forget_people(load(config), days, datetime.now(UTC)))
+    if as_json:
+        emit(done)
+        return
+    typer.echo("已清除 removed: " + ", ".join(f"{n} {name}" for name, n in done.items()))
+
+
+@audience_app.command("shifts")
+def audience_shifts(
+    file: Annotated[Path, typer.Argument(help="Duty roster: CSV or XLSX.")],
+    config: ConfigOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Add the shifts of a duty roster; lists the rows that were refused."""
+    from jinghu.configs.settings import load
+    from jinghu.people import take_shifts
+
+    done = take_shifts(file, load(config), datetime.now(UTC))
+    if as_json:
+        emit({"shifts": list(done.shifts), "refused": [asdict(bad) for bad in done.bad]})
+        return
+    typer.echo(f"{len(done.shifts)} shifts, {len(done.bad)} refused")
+    for bad in done.bad[:_SHOWN]:
+        typer.echo(f"  拒收 refused {bad}")
+
+
 @audience_app.command("phone")
 def audience_phone(
     person: Annotated[str, typer.Argument(help="Id of the person.")],

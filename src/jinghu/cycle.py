@@ -53,7 +53,12 @@ from jinghu.nowcast.background import filled_motion, no_motion, rests_on
 from jinghu.publish import WINDOWS_H, Products, product_grid, working_grid, write_products
 from jinghu.radar.monitor import to_dataset as calibration_dataset
 from jinghu.radar.sites import load_sites
-from jinghu.rainfall import Rainfall, Records, merge_rainfall
+from jinghu.rainfall import (
+    Rainfall,
+    Records,
+    merge_rainfall,
+    name_short_windows,
+)
 from jinghu.river_reports import STATE, memory_state, read_rivers
 from jinghu.river_update import summary_of
 from jinghu.scoring import score_published
@@ -62,6 +67,7 @@ from jinghu.stages import StageLog
 from jinghu.steering import Steering, clocks_state, read_inputs, steering_of
 from jinghu.storm_cells import storm_cells
 from jinghu.surroundings import read_surroundings
+from jinghu.weather import read_weather
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class CycleInputs:
     profiles: Sequence[Path] = ()
     rivers: Sequence[Path] = ()
     model: Sequence[Path] = ()
+    weather: Sequence[Path] = ()
 
 
 @dataclass(slots=True)
@@ -128,7 +135,9 @@ def run_cycle(
         profiles = read_inputs(inputs.profiles, settings, clocks, store, log)
         rivers = read_rivers(inputs.rivers, settings.inputs, clocks, store, log)
         model = read_model_inputs(inputs.model, settings, clocks, log)
-        refused = (*profiles.refused, *rivers.refused, *model.refused)
+        weather = read_weather(inputs.weather, settings, clocks, store, log)
+        others = (profiles, rivers, model, weather)
+        refused = [one for read in others for one in read.refused]
         ingested = ingest(settings, inputs, store, log, carried, refused)
     with log.stage("rain"):
         around = read_surroundings(settings, ingested.volumes, log)
@@ -178,10 +187,10 @@ def run_cycle(
             forecast.outlook,
         )
     with log.stage("rules"):
-        grid = product_grid(windows, rates, rainfall, settings)
+        grid = product_grid(windows, rates, rainfall, settings).merge(weather.products)
         levels = warning_levels(grid, settings)
         levels = keep_likely(levels, store, inputs.time, settings, log)
-        judged = judge(levels, flows.dataset, settings, log)
+        judged = judge(levels, flows.dataset, settings, log, weather.fields)
     before_answers()
     with log.stage("publish"):
         products = Products(
@@ -195,6 +204,8 @@ def run_cycle(
         if model.asked:
             manifest["model"] = forecast.summary
         manifest["rivers"] = flows.summary.get("reports", summary_of(rivers))
+        if weather.asked:
+            manifest["weather"] = weather.summary
         manifest["motion"] = rests_on(analysis.motion)
         manifest["calibration"] = calibration_rows(calibration, done)
         manifest["melting_layer"] = melting_rows(melting, {s.radar for s in ingested.scans})
@@ -219,7 +230,7 @@ def run_cycle(
             state[STATE] = memory_state(rivers.memory)
         if forecast.skill is not None:
             state[SKILL] = forecast.skill
-        save_state(store, cycle, {**state, **flows.state})
+        save_state(store, cycle, {**state, **flows.state, **weather.state})
     with log.stage("warn"):
         warned = warn(levels, cycle, inputs.now, settings, log, judged)
     if full_due(settings.nowcast, inputs.time) and store.find(cycle, "full") is None:
@@ -344,20 +355,6 @@ def records(store: Store, cycle: str, settings: Settings, log: StageLog) -> Reco
     best = load_state(store, cycle, "rain", spec=spec, report=log.degrade)
     radar = load_state(store, cycle, "radar_rain", spec=spec, report=log.degrade)
     return Records(best[1] if best else None, radar[1] if radar else None)
-
-
-def name_short_windows(windows: xr.Dataset, log: StageLog) -> None:
-    """Name the windows whose past is not known: their amounts are lower bounds."""
-    known = windows["observed_fraction"].isel(lead_time=0)
-    short = [
-        f"{int(h)} h: {100 * float(f):.0f} %"
-        for h, f in zip(windows["window"].values, known.values, strict=True)
-        if f < 0.95
-    ]
-    if short:
-        log.degrade(
-            f"rain before the analysis is known for part of the windows ({', '.join(short)})"
-        )
 
 
 def publish(store: Store, cycle: str, products: Products, manifest: Mapping[str, object]) -> bool:

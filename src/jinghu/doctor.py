@@ -24,6 +24,7 @@ from jinghu.warnings.database import connect, is_made, one_line, reading
 from jinghu.warnings.rules import load_rules
 from jinghu.warnings.torrent_rules import load_torrent_rules
 from jinghu.warnings.water_rules import load_water_rules
+from jinghu.warnings.weather_rules import load_weather_rules
 
 _MIN_FREE_GB = 5.0
 _NEEDED = ("numba", "numpy", "xarray", "zarr", "pyproj", "SQLAlchemy", "fastapi")
@@ -59,6 +60,8 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
         checks.append(("water rules", lambda: f"version {load_water_rules(water).version}"))
     if (torrents := settings.warnings.torrent_rules) is not None:
         checks.append(("torrents", lambda: f"version {load_torrent_rules(torrents).version}"))
+    if (weather := settings.warnings.weather_rules) is not None:
+        checks.append(("weather rules", lambda: f"version {load_weather_rules(weather).version}"))
     if settings.warnings.second_person:
         checks.append(("second persons", partial(_second_persons, settings, now)))
     checks += [(f"stations {p.name}", partial(_file, p)) for p in settings.inputs.stations]
@@ -72,6 +75,9 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     if settings.warnings.phone_keys_file or settings.warnings.phone_keys.get_secret_value():
         checks.append(("phone keys", partial(_phone_keys, settings)))
     checks += [(f"model {p.name}", partial(_there, p, "model")) for p in settings.inputs.model]
+    checks += [
+        (f"weather {p.name}", partial(_there, p, "weather")) for p in settings.inputs.weather
+    ]
     checks += [(f"rivers {p.name}", partial(_there, p, "rivers")) for p in settings.inputs.rivers]
     if settings.inputs.rivers:
         declared = settings.inputs.river_frame or settings.inputs.station_frame

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from jinghu.alerting import units_of
+from jinghu.cell_heights import cell_heights, working_heights
 from jinghu.configs.settings import Settings
 from jinghu.drill_ahead import Scanning
 from jinghu.drill_flow import Watched, place_watched, true_flows
@@ -20,11 +21,11 @@ from jinghu.drill_rivers import RiverReports, write_reports
 from jinghu.drill_script import DrillScript
 from jinghu.drill_stations import HOUR, Stations, strike, write_hours
 from jinghu.drill_truth import DrillRain
+from jinghu.drill_weather import WeatherStations, write_weather
 from jinghu.drill_world import World, WorldParams, make_world
 from jinghu.flood import network_of, terrain_of
 from jinghu.grid import durable
 from jinghu.grid.errors import ConfigError
-from jinghu.grid.spec import GridSpec
 from jinghu.grid.store import Store
 from jinghu.grid.times import floor_time
 from jinghu.hydro.gauges import place_gauges, read_gauges
@@ -76,7 +77,8 @@ def make_truth(
     """
     working, product = settings.grid.working(), settings.grid.product()
     terrain = terrain_of(settings)
-    elevation = _elevation(terrain, working)
+    elevation = working_heights(settings, terrain)
+    cell_heights(settings, Store(settings.store), terrain)  # kept for the cycles
     rain = make_rain(script, working, elevation)
     start = script.start.astimezone(UTC)
     end = start + timedelta(hours=script.hours)
@@ -107,14 +109,6 @@ def make_truth(
     return Truth(rain, amounts, flows, watched, world)
 
 
-def _elevation(terrain: xr.Dataset, working: GridSpec) -> NDArray[np.float32]:
-    """Heights (y, x) of the working grid: those that the flood model stands on."""
-    heights = terrain["elevation"]
-    if not all(np.array_equal(heights[c], getattr(working, c)) for c in ("x", "y")):
-        heights = heights.interp(x=working.x, y=working.y)
-    return np.asarray(heights.fillna(0.0).values, np.float32)
-
-
 @dataclass(slots=True)
 class Observers:
     """Those who watch a drill, and the files of theirs that are on their way.
@@ -131,8 +125,10 @@ class Observers:
         Gauges of rivers and reservoirs.
     profilers
         Wind profilers.
+    weather
+        Stations that measure wind and temperature.
     folder
-        Where files arrive: ``radar``, ``stations``, ``rivers`` and ``profiles`` in it.
+        Where files arrive: ``radar``, ``stations``, ``rivers``, ``profiles`` and ``weather`` in it.
     """
 
     script: DrillScript
@@ -140,6 +136,7 @@ class Observers:
     stations: Stations
     rivers: RiverReports
     profilers: Profilers
+    weather: WeatherStations
     folder: Path
     _waiting: list[Coming] = field(default_factory=list)
 
@@ -157,6 +154,7 @@ class Observers:
             durable.write_atomic(self.folder / "radar" / coming.name, coming.data)
         write_reports(self.rivers, before, time, self.folder / "rivers")
         write_profiles(self.profilers, before, time, self.folder / "profiles")
+        write_weather(self.weather, before, time, self.folder / "weather")
         ended = floor_time(time, HOUR)
         return write_hours(self.stations, (ended - HOUR, ended), time, self.folder / "stations")
 
@@ -189,6 +187,7 @@ def make_observers(
         Stations(script, truth.rain, spec, gauges, strike(script)),
         RiverReports(truth.flows, script.seed),
         Profilers(script.seed, truth.rain, spec),
+        WeatherStations(script.seed, truth.rain, spec, gauges),
         folder,
     )
 

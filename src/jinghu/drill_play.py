@@ -38,7 +38,7 @@ STEP = timedelta(minutes=6)
 _MINUTE = timedelta(minutes=1)
 _MARK = "drill.txt"  # what shows that a store is a drill's, which the next drill may clear
 _PARTS = ("incoming", "cycles", "obs", "state", "scores", "quarantine", "drill", "audit-anchors")
-_INCOMING = ("radar", "stations", "rivers", "profiles")
+_INCOMING = ("radar", "stations", "rivers", "profiles", "weather")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,7 @@ def drill_settings(
             "profile_clock": "UTC",
             "rivers": (incoming / "rivers",),
             "river_frame": "WGS-84",
+            "weather": (incoming / "weather",),
             "expected_radars": script.radars,
         }
     )
@@ -186,7 +187,15 @@ def play(
             now = time + AFTER_ANALYSIS
             pace.wait(now - start)
             found = settings.inputs
-            inputs = CycleInputs(time, now, [found.radar], stations, found.profiles, found.rivers)
+            inputs = CycleInputs(
+                time,
+                now,
+                [found.radar],
+                stations,
+                found.profiles,
+                found.rivers,
+                weather=found.weather,
+            )
             of_cycle = _with_full(settings) if number == len(times) - 1 else settings
             result = run_cycle(of_cycle, inputs, quiet, partial(told, now))
             answering = pool.submit(answered, now, result)

@@ -209,7 +209,7 @@ def network_of(settings: Settings, store: Store, terrain: xr.Dataset | None = No
         Where the DEM or the rivers cannot be used.
     """
     hydro = settings.hydro
-    key = _network_key(settings)
+    key = network_key(settings)
     path = store.root / "static" / f"network-{key}.nc"
     if path.is_file():
         try:
@@ -244,7 +244,7 @@ def terrain_of(settings: Settings) -> xr.Dataset:
     return generate_terrain(settings.grid.working(), read_rivers(hydro.rivers), hydro.terrain_seed)
 
 
-def _network_key(settings: Settings) -> str:
+def network_key(settings: Settings) -> str:
     """Hash of all that the network depends on."""
     hydro = settings.hydro
     digest = hashlib.sha256(f"{FORMAT_VERSION} {TERRAIN_VERSION} {NetworkParams()}".encode())

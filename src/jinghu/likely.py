@@ -79,5 +79,5 @@ def warn_of_likely(
         return {}
     likely = likely_of(levels.rules, full, settings)
     both = replace(levels, evaluated=higher(levels.evaluated, likely))
-    had_their_turn = Judged([], [])
+    had_their_turn = Judged([], [], [])
     return warn(both, full.cycle, now, settings, log, had_their_turn, second=True).summary

@@ -4,7 +4,7 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -16,6 +16,7 @@ from jinghu.grid.frames import parse_frame
 from jinghu.stages import StageLog
 from jinghu.warnings.audience import Roster, count_recipients, read_roster
 from jinghu.warnings.database import one_line, open_database, reading
+from jinghu.warnings.forgetting import Forgotten, forget, remove_photos
 from jinghu.warnings.generate import generate_recipients
 from jinghu.warnings.people import (
     NO_KEYS,
@@ -30,10 +31,12 @@ from jinghu.warnings.people import (
 from jinghu.warnings.phone_keys import load_phone_keys, with_new_key, write_phone_keys
 from jinghu.warnings.phones import PhoneKeys
 from jinghu.warnings.reconcile import Absent, ImportPlan, apply_import, plan_import
+from jinghu.warnings.shift_files import ShiftImport, import_shifts
 from jinghu.warnings.units import Units
 
 _CYCLE = "cycle"
 _PAGE = 1000
+_FEWEST_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,50 @@ def import_people(
         with reading(engine) as connection:
             keys = phone_keys_of(settings)
             return plan_import(connection, roster, settings.grid.product(), options.absent, keys)
+
+
+def take_shifts(file: Path, settings: Settings, now: datetime) -> ShiftImport:
+    """Add the shifts of a duty roster to the warnings database.
+
+    Raises
+    ------
+    DataError
+        Where the file is no duty roster.
+    StoreError
+        Where the database cannot be opened or written.
+    """
+    with people_database(settings) as engine, engine.begin() as connection:
+        return import_shifts(connection, file, operator(), now)
+
+
+def forget_people(settings: Settings, days: int | None, now: datetime) -> Forgotten:
+    """Remove what is personal about what ended so many days ago, pictures with it.
+
+    Parameters
+    ----------
+    settings
+        Its ``warnings.personal_data_days`` counts where no ``days`` are given.
+    days, now
+        How long is remembered, and the clock.
+
+    Raises
+    ------
+    ConfigError
+        Where neither is set, or the days are fewer than 30: reviews of an event need them.
+    StoreError
+        Where the database or a photograph cannot be changed.
+    """
+    wanted = settings.warnings.personal_data_days if days is None else days
+    if wanted is None:
+        raise ConfigError("set warnings.personal_data_days, or --days")
+    if wanted < _FEWEST_DAYS:
+        raise ConfigError(f"--days {wanted}: at least {_FEWEST_DAYS}, reviews need them")
+    with people_database(settings) as engine:
+        with engine.begin() as connection:
+            done = forget(connection, now - timedelta(days=wanted), operator(), now)
+        with reading(engine) as connection:
+            remove_photos(connection, settings.store / "photos", now)
+    return done
 
 
 def phone_keys_of(settings: Settings) -> PhoneKeys | None:

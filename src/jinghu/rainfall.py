@@ -222,6 +222,20 @@ def _with_gauge_hours(
     return record
 
 
+def name_short_windows(windows: xr.Dataset, log: StageLog) -> None:
+    """Name the windows whose past is not known: their amounts are lower bounds."""
+    known = windows["observed_fraction"].isel(lead_time=0)
+    short = [
+        f"{int(h)} h: {100 * float(f):.0f} %"
+        for h, f in zip(windows["window"].values, known.values, strict=True)
+        if f < 0.95
+    ]
+    if short:
+        log.degrade(
+            f"rain before the analysis is known for part of the windows ({', '.join(short)})"
+        )
+
+
 def _upsampled(field: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Bilinear values at the cells of the finer grid, the edge's beyond it."""
     ny, nx = field.shape

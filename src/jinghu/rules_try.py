@@ -27,6 +27,7 @@ from jinghu.alerting import (
     units_of,
     warning_levels,
     water_findings,
+    weather_found,
 )
 from jinghu.configs.settings import Settings
 from jinghu.grid.errors import ConfigError, StoreError
@@ -41,6 +42,7 @@ from jinghu.warnings.ledger import process, second_pass
 from jinghu.warnings.levels import Action, Level
 from jinghu.warnings.office import Office
 from jinghu.warnings.tables import alert, alert_cell, cycle, event, recipient
+from jinghu.weather import weather_fields
 
 _BATCH = 5_000
 
@@ -98,8 +100,8 @@ def try_table(
     Parameters
     ----------
     table
-        Of rain, of rivers and reservoirs, or of mountain torrents: it takes the place of that one
-        alone. Nobody is asked for a second opinion.
+        Of rain, of rivers and reservoirs, of mountain torrents, or of wind and heat: it takes the
+        place of that one alone. Nobody is asked for a second opinion.
     settings
         Of the installation.
     start, end
@@ -161,6 +163,7 @@ def with_table(settings: Settings, table: Path) -> Settings:
     keys = raw if isinstance(raw, dict) else {}
     of_water = "river" in keys
     kind = "water_rules" if of_water else "torrent_rules" if "hazard" in keys else "rules"
+    kind = "weather_rules" if "weather" in keys else kind
     warnings = settings.warnings.model_copy(update={kind: table.absolute()})
     return settings.model_copy(update={"warnings": warnings})
 
@@ -212,10 +215,15 @@ def _replay(
     for name in track(period.cycles, "规则试算 rules", console=console, transient=True):
         fast, time = store.part(name, "fast"), parse_cycle_name(name)
         with fast.open("products.zarr") as opened:
-            levels = warning_levels(opened.load(), settings)
+            products = opened.load()
+        levels = warning_levels(products, settings)
         levels = keep_likely(levels, store, time, settings, log)
         of = (levels, _flows(fast), units, office.spec, log)
-        found = (water_findings(*of), torrents_found(*of))
+        found = (
+            water_findings(*of),
+            torrents_found(*of),
+            weather_found(settings, weather_fields(products), units),
+        )
         process(engine, levels.evaluated, name, time, office, time, *found)
         _second(engine, levels, store, name, (settings, office))
     return list(dict.fromkeys(log.degradations))

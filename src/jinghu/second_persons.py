@@ -15,6 +15,7 @@ from jinghu.warnings.levels import Hazard
 from jinghu.warnings.rules import load_rules
 from jinghu.warnings.torrent_rules import load_torrent_rules
 from jinghu.warnings.water_rules import load_water_rules
+from jinghu.warnings.weather_rules import load_weather_rules
 
 
 def approvals_of_tables(settings: Settings) -> Mapping[Hazard, Approvals]:
@@ -29,6 +30,9 @@ def approvals_of_tables(settings: Settings) -> Mapping[Hazard, Approvals]:
     if warnings.torrent_rules is not None:
         of_torrents = load_torrent_rules(warnings.torrent_rules).approvals
         found[Hazard.MOUNTAIN_TORRENT] = of_torrents
+    if warnings.weather_rules is not None:
+        of_weather = load_weather_rules(warnings.weather_rules).approvals
+        found |= {Hazard.GALE: of_weather, Hazard.HIGH_TEMPERATURE: of_weather}
     return found
 
 

@@ -145,7 +145,10 @@ def test_who_is_silent_below_is_seen_over_all_steps_and_called(above):
     page = client.get(f"/t/{token}").text
     assert "下级2人未处置，请您接手并电话核实" in page
     assert page.index("人91") < page.index("人90")  # the nearest first
-    assert "<th>网格 <small>grid</small></th><td>1</td><td>0</td><td>0</td><td>1</td>" in page
+    assert (
+        "<th>网格 <small>grid</small></th><td>1</td><td>0</td><td>0</td><td>0</td><td>1</td>"
+        in page
+    )
     url = f"/api/v1/tasks/{token}/calls"
     form = {"task_id": "91", "outcome": "NO_ANSWER", "note": "响了两次"}
     assert client.post(url, data=form).headers["location"] == f"/t/{token}"

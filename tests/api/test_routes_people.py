@@ -298,3 +298,29 @@ def test_known_numbers_are_in_no_answer_log_or_file(office, caplog):
     assert leaked("\n".join(everything[:-2]).encode(), seen) == set()
     assert leaked(caplog.text.encode(), seen) == set()
     assert leaked_in(office.folder, seen) == {}
+
+
+def test_a_roster_is_kept_over_http(office):
+    start, end = "2019-08-09T16:00:00Z", "2019-08-10T00:00:00+00:00"
+    wish = [{"person": "P-000", "starts": start, "ends": end}]
+    viewer = office.client.post("/api/v1/shifts", json=wish, headers=office.key(Scope.VIEWER))
+    assert viewer.status_code == 403
+    added = office.client.post("/api/v1/shifts", json=wish, headers=office.key())
+    assert (added.status_code, len(added.json()["shifts"])) == (201, 1)
+    other = office.client.post("/api/v1/shifts", json=wish, headers=office.key(unit=OTHER))
+    assert other.status_code == 404
+    clash = [wish[0] | {"starts": "2019-08-09T17:00:00Z"}]
+    refused = office.client.post("/api/v1/shifts", json=clash, headers=office.key())
+    assert refused.status_code == 422
+    assert "is on shift from" in refused.json()["detail"]
+    page = office.client.get("/api/v1/shifts", headers=office.key()).json()
+    assert [(s["person"], s["role_zh"]) for s in page["shifts"]] == [("P-000", "网格员")]
+    assert page["gaps"] == []
+    number = added.json()["shifts"][0]
+    url = f"/api/v1/shifts/{number}"
+    assert office.client.delete(url, headers=office.key(unit=OTHER)).status_code == 404
+    assert office.client.delete(url, headers=office.key()).status_code == 204
+    assert office.client.get("/api/v1/shifts", headers=office.key()).json()["shifts"] == []
+    engine = open_database(office.settings.warnings.database)
+    assert verify_audit(engine) is None
+    engine.dispose()

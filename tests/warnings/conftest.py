@@ -124,6 +124,7 @@ _BOTH_SLOWLY = {
     "delivery",
     "escalation",
     "fanout",
+    "forgetting",
     "holds",
     "keys",
     "ladder",
@@ -135,8 +136,10 @@ _BOTH_SLOWLY = {
     "reconcile",
     "routes",
     "same_message",
+    "shifts",
     "torrents",
     "water",
+    "weather",
 }
 
 

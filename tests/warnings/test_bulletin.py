@@ -16,6 +16,7 @@ from jinghu.warnings.bulletin_pdf import bulletin_pdf
 from jinghu.warnings.bulletin_text import CHINESE, fitted, lines_of
 from jinghu.warnings.database import reading
 from jinghu.warnings.levels import Hazard, Level, Tier
+from jinghu.warnings.tallies import TierCount
 
 _SHOWN = re.compile(rb"/(F\d+) [\d.]+ Tf(?:(?! Tf).)*?\((.*?)(?<!\\)\) Tj", re.S)
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.S)
@@ -78,13 +79,7 @@ def test_a_county_as_it_stands(warned):
     assert (one.hazard, one.level, one.place_zh) == (Hazard.RAINSTORM, Level.ORANGE, "越城区")
     assert found.cells == {5: Level.ORANGE, 6: Level.ORANGE, 25: Level.YELLOW}
     (grid,) = found.answers
-    assert (grid.tier, grid.told, grid.answered, grid.unable, grid.silent) == (
-        Tier.GRID,
-        3,
-        1,
-        1,
-        1,
-    )
+    assert grid == TierCount(Tier.GRID, told=3, answered=1, unable=1, awaited=1, silent=0)
     assert [p.said_zh for p in found.people] == ["无法处置", "待答复", "已处置"]
     assert {p.name for p in found.people} <= {"人＊", "人＊＊"}
     assert found.asked == 3
@@ -131,7 +126,7 @@ def test_the_page_says_it(warned):
         "Warning bulletin: Yuecheng, Shaoxing",
         "2026年7月1日08:07（北京时间）发布  Issued 2026-07-01 08:07 (UTC+8)",
         "暴雨橙色预警 越城区",
-        "网格：通知 3，已答复 1，无法处置 1，待答复或未答复 1",
+        "网格：通知 3，已答复 1，无法处置 1，待答复 1，未答复 0",
         "无法处置 cannot handle",
         "橙色 orange 2",
         "无  none",

@@ -18,9 +18,11 @@ from jinghu.warnings.evidence import (
     Basis,
     DecidedEvidence,
     Evidence,
+    Measured,
     Stage,
     TorrentEvidence,
     WaterEvidence,
+    WeatherEvidence,
 )
 from jinghu.warnings.levels import Action, Hazard, Level
 from jinghu.warnings.lifecycle import CellState
@@ -60,6 +62,9 @@ def evidence(rng: np.random.Generator, hazard: Hazard, sent: datetime) -> AnyEvi
         return Evidence(basis, float(rng.uniform(1, 400)), int(rng.integers(1, 25)), probability)
     if hazard is Hazard.MOUNTAIN_TORRENT:
         return torrent(rng, basis)
+    if hazard in (Hazard.GALE, Hazard.HIGH_TEMPERATURE):
+        measured = list(Measured)[rng.integers(len(Measured))] if rng.random() < 0.8 else None
+        return WeatherEvidence(basis, measured, float(rng.uniform(0, 60)), int(rng.integers(1, 4)))
     marks = [mark for mark in Mark if mark.hazard is hazard]
     told = rng.random() < 0.8
     return WaterEvidence(
