@@ -80,6 +80,8 @@ def test_openapi_names_every_path_and_no_default_error(client):
         "/api/v1/people/{person}",
         "/api/v1/people/{person}/answers",
         "/api/v1/people/{person}/phone",
+        "/api/v1/shifts",
+        "/api/v1/shifts/{shift}",
         "/api/v1/keys",
         "/api/v1/keys/me",
         "/api/v1/keys/{prefix}",
