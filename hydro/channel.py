@@ -2,7 +2,7 @@
 
 What one step of one segment is, `jinghu.hydro.channel_rows` knows; here is the order of segments
 and steps, and what flows from one to the next. The compiler's cache sees a change of this file
-alone: after one of `channel_rows`, touch this one too.
+alone: after one of `channel_rows` or `powers`, touch this one too.
 """
 
 import numba

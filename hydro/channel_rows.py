@@ -14,6 +14,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from jinghu.hydro.powers import bits, number
+
 Array = NDArray[np.float64]
 
 LANES = 32
@@ -53,20 +55,10 @@ MAX_SHARE = 9.5  # 1 - X, so D <= 18: chosen where the seven channel cases fit b
 FAST = {"contract", "nsz"}
 
 
-@numba.njit(inline="always", error_model="numpy")
-def _bits(value: float) -> np.uint64:
-    return np.float64(value).view(np.uint64)
-
-
-@numba.njit(inline="always", error_model="numpy")
-def _number(bits: np.uint64) -> float:
-    return np.uint64(bits).view(np.float64)
-
-
 @numba.njit(inline="always", error_model="numpy", fastmath=FAST)
 def minus_third_power(x: float) -> float:
     """Return x^(-1/3) to 2e-4: enough for coefficients, and no division."""
-    r = _number(_TO_MINUS_THIRD - (_bits(x) >> _HIGH) * _THIRD)
+    r = number(_TO_MINUS_THIRD - (bits(x) >> _HIGH) * _THIRD)
     e = 1.0 - r * r * (r * x)
     return r + r * e * (1.0 / 3.0 + e * (2.0 / 9.0))
 
@@ -153,9 +145,9 @@ def cunge_rows(w: Array, lanes: int, kc: float, kd: float) -> None:
         right = right if right > _DRY else _DRY
         w[_THETA + k], w[_CUBIC + k], w[_RIGHT + k], w[_REST + k] = theta, a, right, rest
         # The root is at most the smaller of those of the two terms alone, at least 0.86 of it.
-        high = _bits(right) + _ONE
-        third = _number(((high - _bits(a)) >> _HIGH) * _THIRD + _TO_THIRD)
-        fifth = _number(((high - _bits(theta)) >> _HIGH) * _FIFTH + _TO_FIFTH)
+        high = bits(right) + _ONE
+        third = number(((high - bits(a)) >> _HIGH) * _THIRD + _TO_THIRD)
+        fifth = number(((high - bits(theta)) >> _HIGH) * _FIFTH + _TO_FIFTH)
         top = third if third < fifth else fifth
         low = 0.84 * top
         top = 1.04 * top
@@ -193,8 +185,8 @@ def _kinematic_afresh(w: Array, lanes: int, cubic: float) -> None:
     """Roots of members marked in row `_REST`, from the smaller of those of either term alone."""
     for k in range(lanes):
         right = w[_RIGHT + k]
-        third = _number(((_bits(right) + _ONE - _bits(cubic)) >> _HIGH) * _THIRD + _TO_THIRD)
-        fifth = _number((_bits(right) >> _HIGH) * _FIFTH + _TO_FIFTH)
+        third = number(((bits(right) + _ONE - bits(cubic)) >> _HIGH) * _THIRD + _TO_THIRD)
+        fifth = number((bits(right) >> _HIGH) * _FIFTH + _TO_FIFTH)
         u = third if third < fifth else fifth
         u = _kinematic_halley(_kinematic_halley(u, cubic, right), cubic, right)
         u = _kinematic_halley(u, cubic, right)

@@ -17,13 +17,15 @@ _LOWEST = -1000.0
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _bits(value: float) -> np.uint64:
+def bits(value: float) -> np.uint64:
+    """Bits of a number."""
     return np.float64(value).view(np.uint64)
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _number(bits: np.uint64) -> float:
-    return np.uint64(bits).view(np.float64)
+def number(of: np.uint64) -> float:
+    """Number that bits stand for."""
+    return np.uint64(of).view(np.float64)
 
 
 @numba.njit(inline="always", error_model="numpy", fastmath=_FAST)
@@ -41,9 +43,9 @@ def power(base: float, exponent: float) -> float:
     exponent
         Any that keeps the result below 2^1000; below 2^-1000 it stays there.
     """
-    bits = _bits(base)
-    k = (bits + _FROM_ROOT_HALF) >> _MANTISSA
-    m = _number(bits - (k << _MANTISSA) + _ONE)
+    own = bits(base)
+    k = (own + _FROM_ROOT_HALF) >> _MANTISSA
+    m = number(own - (k << _MANTISSA) + _ONE)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
     p = 0.2429160853987535
@@ -53,7 +55,7 @@ def power(base: float, exponent: float) -> float:
     p = p * z + 0.5770780172463286
     p = p * z + 0.9617966939243345
     p = p * z + 2.885390081777927
-    t = exponent * (_number(k | _EXPONENT) - _BIAS + s * p)
+    t = exponent * (number(k | _EXPONENT) - _BIAS + s * p)
     t = t if t > _LOWEST else _LOWEST
     n = t + _ROUND
     f = t - (n - _ROUND)
@@ -68,4 +70,4 @@ def power(base: float, exponent: float) -> float:
     q = q * f + 0.24022650695910097
     q = q * f + 0.69314718055995
     q = q * f + 1.0
-    return _number(_bits(q) + (_bits(n) << _MANTISSA))
+    return number(bits(q) + (bits(n) << _MANTISSA))

@@ -91,6 +91,9 @@ def test_a_state_of_another_network_is_refused(new_network):
         route(other, inflow_of(np.ones((3, 2))), initial=state)
     with pytest.raises(DataError, match="time step"):
         route(new_network([1, -1]), inflow_of(np.ones((3, 2)), 720), initial=state)
+    cut = state.isel(segment=slice(1, None))
+    with pytest.raises(DataError, match="pieces of the reaches"):
+        route(new_network([1, -1]), inflow_of(np.ones((3, 2))), initial=cut)
 
 
 def test_segments_follow_the_courant_number(new_network):
